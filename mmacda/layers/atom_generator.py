@@ -1,0 +1,149 @@
+"""The light two-layer network that predicts basis coefficients."""
+from typing import Optional
+
+import torch.nn as nn
+from mmcv.cnn import build_activation_layer, build_norm_layer
+from mmengine.model import BaseModule
+from mmengine.registry import MODELS
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+
+from ..ops.geometry import Pair, to_pair
+
+
+class GeneratorConv2d(_ConvNd):
+    """A Conv2d that bulk initialisers leave alone.
+
+    MMEngine's ``init_cfg`` finds layers by class name and would overwrite
+    every ``Conv2d`` of a backbone, generators included.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 kernel_size: int,
+                 stride: Pair = (1, 1),
+                 padding: Pair = (0, 0),
+                 dilation: Pair = (1, 1),
+                 bias: bool = True,
+                 padding_mode: str = 'zeros'):
+        super().__init__(in_channels, out_channels, (kernel_size, ) * 2,
+                         stride, padding, dilation, False, (0, 0), 1, bias,
+                         padding_mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.Conv2d._conv_forward(self, x, self.weight, self.bias)
+
+
+@MODELS.register_module()
+class AtomGenerator(BaseModule):
+    """Predicts what the filters of every output pixel look like (Eq. 4).
+
+    conv (in -> hidden, with the stride) - norm - act - conv (hidden -> out) -
+    norm - act, the paper's Section A.3. Its output map is aligned with that of
+    a convolution of the given stride and padding.
+
+    Args:
+        in_channels (int): Channels of the input.
+        out_channels (int): Coefficients per pixel, m * J.
+        hidden_channels (int): Width between the two convolutions.
+            Default: 64, as in the paper.
+        kernel_size (int | Tuple[int, int]): Odd kernel sizes of the first and
+            the second convolution. Default: 3, as in the authors' release;
+            1 gives the cost that the paper's Table 6 counts.
+        target_kernel_size (int): Kernel of the convolution to align with.
+            Default: 3.
+        stride (int | Tuple[int, int]): Its stride. Default: 1.
+        padding (int | Tuple[int, int]): Its padding. Default: 1.
+        dilation (int | Tuple[int, int]): Its dilation. Default: 1.
+        padding_mode (str): Its padding mode. Default: 'zeros'.
+        norm_cfg (dict, optional): Norm after each convolution. None uses a
+            bias instead. Default: dict(type='BN').
+        act_cfg (dict, optional): Activation after each norm.
+            Default: dict(type='Tanh').
+        init_cfg (dict, optional): Initialization config. Default: None.
+
+    Raises:
+        ValueError: If a kernel size is even.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 hidden_channels: int = 64,
+                 kernel_size=3,
+                 target_kernel_size: int = 3,
+                 stride=1,
+                 padding=1,
+                 dilation=1,
+                 padding_mode: str = 'zeros',
+                 norm_cfg: Optional[dict] = dict(type='BN'),
+                 act_cfg: Optional[dict] = dict(type='Tanh'),
+                 init_cfg: Optional[dict] = None):
+        super().__init__(init_cfg)
+        first, second = to_pair(kernel_size, 'kernel_size', 1)
+        if first % 2 == 0 or second % 2 == 0:
+            raise ValueError('atom_generator kernel_size must be odd, but got '
+                             f'{kernel_size!r}')
+        stride = to_pair(stride, 'stride', 1)
+        padding = to_pair(padding, 'padding', 0)
+        dilation = to_pair(dilation, 'dilation', 1)
+        # Kernel centres coincide with those of the target convolution. The
+        # margin is negative where that convolution has less padding.
+        margin = [
+            p + d * (first - target_kernel_size) // 2
+            for p, d in zip(padding, dilation)
+        ]
+        self.crop = tuple(max(0, -m) for m in margin)
+        self.conv1 = GeneratorConv2d(
+            in_channels,
+            hidden_channels,
+            first,
+            stride=stride,
+            padding=(max(0, margin[0]), max(0, margin[1])),
+            dilation=dilation,
+            bias=norm_cfg is None,
+            padding_mode=padding_mode)
+        # Reflection needs a map larger than its margin; this one may be 1 x 1.
+        second_mode = 'replicate' if padding_mode == 'reflect' \
+            else padding_mode
+        self.conv2 = GeneratorConv2d(
+            hidden_channels,
+            out_channels,
+            second,
+            padding=(second // 2, ) * 2,
+            bias=norm_cfg is None,
+            padding_mode=second_mode)
+        self.norm1 = self._norm(norm_cfg, hidden_channels)
+        self.norm2 = self._norm(norm_cfg, out_channels)
+        self.act1 = self._act(act_cfg)
+        self.act2 = self._act(act_cfg)
+
+    @staticmethod
+    def _norm(cfg: Optional[dict], channels: int) -> nn.Module:
+        return build_norm_layer(cfg, channels)[1] if cfg else nn.Identity()
+
+    @staticmethod
+    def _act(cfg: Optional[dict]) -> nn.Module:
+        return build_activation_layer(cfg) if cfg else nn.Identity()
+
+    def _check_batch_norm(self, x: Tensor) -> None:
+        if self.training and isinstance(self.norm1, _BatchNorm) \
+                and not isinstance(self.norm1, nn.SyncBatchNorm) \
+                and self.norm1.training \
+                and x.shape[0] * x.shape[2] * x.shape[3] == 1:
+            raise ValueError(
+                'batch normalization cannot train on a single output pixel '
+                '(batch 1, 1 x 1 map): use a larger batch, or '
+                "atom_generator=dict(norm_cfg=dict(type='GN', num_groups=2))")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Basis coefficients (B, m * J, Ho, Wo) of an input (B, C, H, W)."""
+        crop_h, crop_w = self.crop
+        if crop_h or crop_w:
+            x = x[:, :, crop_h:x.shape[2] - crop_h, crop_w:x.shape[3] - crop_w]
+        x = self.conv1(x)
+        self._check_batch_norm(x)
+        x = self.act1(self.norm1(x))
+        return self.act2(self.norm2(self.conv2(x)))

@@ -1,0 +1,212 @@
+"""adaptive_conv2d: argument checks, choice of backend, autograd."""
+from typing import Optional
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from . import reference
+from .backends import BACKENDS, choose_backend
+from .geometry import ConvGeometry
+
+
+class _AdaptiveConv2d(torch.autograd.Function):
+    """Keeps only the inputs for backward; the backend recomputes the rest."""
+
+    @staticmethod
+    def forward(ctx, x, alpha, atom_bases, weight, geometry, backend):
+        ctx.save_for_backward(x, alpha, atom_bases, weight)
+        ctx.geometry, ctx.backend = geometry, backend
+        return backend.forward(x, alpha, atom_bases, weight, geometry)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_output):
+        x, alpha, atom_bases, weight = ctx.saved_tensors
+        grads = ctx.backend.backward(grad_output, x, alpha, atom_bases,
+                                     weight, ctx.geometry,
+                                     ctx.needs_input_grad[:4])
+        return (*grads, None, None)
+
+
+def adaptive_conv2d(input: Tensor,
+                    basis_coefficients: Tensor,
+                    atom_bases: Optional[Tensor],
+                    weight: Tensor,
+                    bias: Optional[Tensor] = None,
+                    stride=1,
+                    padding=0,
+                    dilation=1,
+                    groups: int = 1,
+                    backend: Optional[str] = None) -> Tensor:
+    """Convolution whose filters differ at every output pixel.
+
+    At each output pixel the m filter atoms ``D = alpha @ psi`` (Eq. 4) filter
+    every input channel (atom convolution, Eq. 5), and ``weight`` combines the
+    results (coefficient convolution, Eq. 6).
+
+    Args:
+        input (Tensor): x, shape (B, C, H, W), any floating dtype. B may be 0.
+        basis_coefficients (Tensor): alpha, shape (B, m, J, Ho, Wo), where
+            Ho and Wo follow Conv2d's formula.
+        atom_bases (Tensor, optional): psi, shape (J, k, k), k odd. None means
+            direct atoms: the coefficients are the taps, J = k * k.
+        weight (Tensor): A, shape (C_out, C/groups * m, 1, 1); its channel
+            index is ``c * m + atom``.
+        bias (Tensor, optional): Shape (C_out, ).
+        stride (int | Tuple[int, int]): As in ``F.conv2d``. Default: 1.
+        padding (int | Tuple[int, int]): Zeros added to both sides, in pixels.
+            Default: 0.
+        dilation (int | Tuple[int, int]): As in ``F.conv2d``. Default: 1.
+        groups (int): Blocks of channels that do not mix. Default: 1.
+        backend (str, optional): One of ``mmacda.ops.available_backends()``.
+            None chooses by the inputs. Default: None.
+
+    Returns:
+        Tensor: y, shape (B, C_out, Ho, Wo), in the dtype of the input (under
+        autocast: in the autocast dtype).
+
+    Raises:
+        TypeError: If a tensor is missing, not floating point, or its dtype or
+            device differs from the input's.
+        ValueError: If a shape, a hyper-parameter or the backend is not
+            supported.
+
+    Example:
+        >>> x, alpha = torch.rand(1, 8, 9, 9), torch.rand(1, 6, 18, 9, 9)
+        >>> weight = torch.rand(4, 8 * 6, 1, 1)
+        >>> psi = fourier_bessel_bases((3, 5, 7), 6).float()
+        >>> adaptive_conv2d(x, alpha, psi, weight, padding=3).shape
+        torch.Size([1, 4, 9, 9])
+    """
+    geometry = ConvGeometry.checked(stride, padding, dilation, groups)
+    tensors = dict(
+        input=input,
+        basis_coefficients=basis_coefficients,
+        weight=weight,
+        atom_bases=atom_bases,
+        bias=bias)
+    _check_tensors(tensors)
+    input, basis_coefficients, weight, bias = _autocast(
+        input, basis_coefficients, weight, bias)
+    _check_dtypes(input, basis_coefficients, weight, bias)
+    if not torch.jit.is_tracing():  # sizes are tensors while tracing
+        _check_shapes(input, basis_coefficients, atom_bases, weight, bias,
+                      geometry)
+    name, implementation = choose_backend(backend, input, basis_coefficients,
+                                          atom_bases, weight, geometry)
+    if name == 'reference':
+        return reference.adaptive_conv2d(input, basis_coefficients, atom_bases,
+                                         weight, bias, *geometry)
+    # The CPU's half precision products are slow: compute in float32 there.
+    dtype = input.dtype
+    if input.device.type == 'cpu' and dtype in (torch.half, torch.bfloat16):
+        input, basis_coefficients, weight = (
+            t.float() for t in (input, basis_coefficients, weight))
+    output = _AdaptiveConv2d.apply(input, basis_coefficients, atom_bases,
+                                   weight, geometry, implementation)
+    if bias is not None:
+        output = output + bias.to(output.dtype)[:, None, None]
+    return output.to(dtype)
+
+
+def available_backends() -> tuple:
+    """Names that ``backend=`` accepts."""
+    return tuple(BACKENDS)
+
+
+def _autocast(*tensors):
+    device = tensors[0].device.type
+    if device == 'cuda':
+        enabled, dtype = (torch.is_autocast_enabled(),
+                          torch.get_autocast_gpu_dtype())
+    elif device == 'cpu':
+        enabled, dtype = (torch.is_autocast_cpu_enabled(),
+                          torch.get_autocast_cpu_dtype())
+    else:
+        return tensors
+    if not enabled:
+        return tensors
+    return tuple(
+        t.to(dtype) if t is not None and t.dtype != torch.float64 else t
+        for t in tensors)
+
+
+def _check_tensors(tensors: dict) -> None:
+    for name, tensor in tensors.items():
+        if tensor is None and name in ('atom_bases', 'bias'):
+            continue
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f'{name} must be a torch.Tensor, but got '
+                            f'{type(tensor).__name__}')
+        if not tensor.is_floating_point():
+            raise TypeError(f'{name} must have a floating point dtype, but '
+                            f'got {tensor.dtype}')
+        if tensor.device != tensors['input'].device:
+            raise TypeError(
+                f'{name} is on {tensor.device}, but input is on '
+                f'{tensors["input"].device}: move both to one device')
+
+
+def _check_dtypes(x, alpha, weight, bias) -> None:
+    for name, tensor in (('basis_coefficients', alpha), ('weight', weight),
+                         ('bias', bias)):
+        if tensor is not None and tensor.dtype != x.dtype:
+            raise TypeError(f'{name} has dtype {tensor.dtype}, but input has '
+                            f'{x.dtype}: convert one of them')
+
+
+def _check_shapes(x, alpha, bases, weight, bias, geometry) -> None:
+    ranks = [('input', x, '(B, C, H, W)'),
+             ('basis_coefficients', alpha, '(B, m, J, Ho, Wo)'),
+             ('atom_bases', bases, '(J, k, k)'),
+             ('weight', weight, '(C_out, C/groups * m, 1, 1)'),
+             ('bias', bias, '(C_out, )')]
+    for name, tensor, form in ranks:
+        if tensor is not None and tensor.dim() != form.count(',') + (
+                name != 'bias'):
+            raise ValueError(f'{name} must have shape {form}, but got '
+                             f'{tuple(tensor.shape)}')
+    batch, channels, *size = x.shape
+    num_atoms, num_bases = alpha.shape[1:3]
+    kernel = _check_bases(bases, num_bases)
+    groups, out_channels = geometry.groups, weight.shape[0]
+    for name, count in (('input channels', channels), ('weight.shape[0]',
+                                                       out_channels)):
+        if count % groups:
+            raise ValueError(f'{name} ({count}) must be divisible by '
+                             f'groups ({groups})')
+    expected = (out_channels, channels // groups * num_atoms, 1, 1)
+    if tuple(weight.shape) != expected:
+        raise ValueError(
+            f'weight must have shape (C_out, C/groups * m, 1, 1) = {expected} '
+            f'for {channels} input channels, groups={groups} and {num_atoms} '
+            f'atoms, but got {tuple(weight.shape)}')
+    if bias is not None and bias.shape[0] != out_channels:
+        raise ValueError(f'bias must have shape ({out_channels}, ), but got '
+                         f'{tuple(bias.shape)}')
+    out_size = geometry.output_size(size, kernel)
+    if alpha.shape[0] != batch or tuple(alpha.shape[3:]) != out_size:
+        raise ValueError(
+            'basis_coefficients must hold one set for each of the '
+            f'{batch} x {out_size[0]} x {out_size[1]} output pixels '
+            f'(B, Ho, Wo), but got shape {tuple(alpha.shape)}')
+
+
+def _check_bases(bases, num_bases: int) -> int:
+    """Kernel size."""
+    if bases is None:
+        kernel = round(num_bases**0.5)
+        if kernel * kernel != num_bases or kernel % 2 == 0:
+            raise ValueError(
+                'without atom_bases, basis_coefficients.shape[2] must be '
+                f'k * k with k odd, but got {num_bases}')
+        return kernel
+    if bases.shape[1] != bases.shape[2] or bases.shape[1] % 2 == 0:
+        raise ValueError('atom_bases must have shape (J, k, k) with k odd, '
+                         f'but got {tuple(bases.shape)}')
+    if bases.shape[0] != num_bases:
+        raise ValueError(
+            f'basis_coefficients has {num_bases} coefficients per atom '
+            f'(shape[2]), but atom_bases has {bases.shape[0]} elements')
+    return bases.shape[-1]

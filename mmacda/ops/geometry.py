@@ -1,0 +1,60 @@
+"""Stride, padding, dilation and groups of a convolution, checked once."""
+from typing import Any, NamedTuple, Tuple
+
+Pair = Tuple[int, int]
+
+
+def to_pair(value: Any, name: str, minimum: int) -> Pair:
+    """Validate an integer or a pair of integers and return the pair.
+
+    Raises:
+        ValueError: If an entry is not an integer of at least ``minimum``.
+    """
+    pair = tuple(value) if isinstance(value, (tuple, list)) else (value, ) * 2
+    valid = len(pair) == 2 and all(
+        isinstance(v, int) and not isinstance(v, bool) and v >= minimum
+        for v in pair)
+    if not valid:
+        raise ValueError(f'{name} must be an integer of at least {minimum} or '
+                         f'a pair of them, but got {value!r}')
+    return pair[0], pair[1]
+
+
+class ConvGeometry(NamedTuple):
+    """Where a convolution's taps fall."""
+    stride: Pair
+    padding: Pair
+    dilation: Pair
+    groups: int
+
+    @classmethod
+    def checked(cls, stride: Any, padding: Any, dilation: Any,
+                groups: Any) -> 'ConvGeometry':
+        """Build from Conv2d's arguments.
+
+        Raises:
+            ValueError: If an argument is out of range.
+        """
+        if not isinstance(groups, int) or groups < 1:
+            raise ValueError(
+                f'groups must be a positive integer, but got {groups!r}')
+        return cls(
+            to_pair(stride, 'stride', 1), to_pair(padding, 'padding', 0),
+            to_pair(dilation, 'dilation', 1), groups)
+
+    def output_size(self, size: Pair, kernel: int) -> Pair:
+        """Output height and width by Conv2d's formula.
+
+        Raises:
+            ValueError: If the padded input is smaller than the kernel.
+        """
+        height, width = ((n + 2 * p - d * (kernel - 1) - 1) // s + 1
+                         for n, p, d, s in zip(size, self.padding,
+                                               self.dilation, self.stride))
+        if height < 1 or width < 1:
+            raise ValueError(
+                f'an input of {size[0]} x {size[1]} pixels is smaller than '
+                f'the {kernel} x {kernel} kernel with padding={self.padding} '
+                f'and dilation={self.dilation}: increase the padding or the '
+                'input')
+        return height, width
