@@ -1,0 +1,4 @@
+"""Backbones."""
+from .ad_resnet import AdResNet
+
+__all__ = ['AdResNet']
