@@ -1,0 +1,4 @@
+"""Models on MMEngine's root registry."""
+from .backbones import ACDALeNet
+
+__all__ = ['ACDALeNet']
