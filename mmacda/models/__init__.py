@@ -1,4 +1,4 @@
-"""Models made of adaptive convolutions."""
-from .backbones import AdResNet
+"""Models on MMEngine's root registry."""
+from .backbones import ACDALeNet, AdResNet
 
-__all__ = ['AdResNet']
+__all__ = ['ACDALeNet', 'AdResNet']

@@ -1,4 +1,5 @@
-"""Backbones."""
+"""Backbones on MMEngine's root registry."""
 from .ad_resnet import AdResNet
+from .lenet import ACDALeNet
 
-__all__ = ['AdResNet']
+__all__ = ['ACDALeNet', 'AdResNet']
