@@ -1,0 +1,48 @@
+"""Our configs by name, in mmpretrain's model hub."""
+from functools import lru_cache
+from pathlib import Path
+from typing import Tuple
+
+
+def metadata_root() -> Path:
+    """Folder that holds model-index.yml, configs and tools.
+
+    ``mmacda/.mim`` of an installed package, else the checkout.
+
+    Raises:
+        FileNotFoundError: If there is neither.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for root in (package / '.mim', package.parent):
+        if (root / 'model-index.yml').is_file():
+            return root
+    raise FileNotFoundError(
+        f'model-index.yml is neither in {package / ".mim"} nor in '
+        f'{package.parent}: install mmacda from a wheel or a full checkout')
+
+
+@lru_cache(maxsize=None)
+def register_models() -> Tuple[str, ...]:
+    """Add our models to those that mmpretrain knows by name.
+
+    Call it once; later calls do nothing. ``mmpretrain.get_model``,
+    ``list_models`` and the inferencers then take names such as
+    'ad-resnet-s_8xb32_in1k'.
+
+    Returns:
+        Tuple[str, ...]: The names.
+
+    Raises:
+        ImportError: If mmpretrain is not installed.
+        FileNotFoundError: If the package carries no model-index.yml.
+    """
+    try:
+        from mmpretrain.apis.model import ModelHub
+        from modelindex.load_model_index import load
+    except ImportError as error:
+        raise ImportError('the model hub is part of mmpretrain: '
+                          'pip install mmpretrain') from error
+    root = metadata_root()
+    index = root / 'model-index.yml'
+    ModelHub.register_model_index(index, config_prefix=root)
+    return tuple(model.name for model in load(str(index)).models)
