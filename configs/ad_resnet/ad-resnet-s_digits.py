@@ -7,7 +7,7 @@ _base_ = [
 # The digits are 8 x 8 pixels enlarged to 32 x 32: pooling loses nothing.
 model = dict(backbone=dict(in_channels=1, max_pool=True))
 
-max_epochs = 15
+max_epochs = 30
 optim_wrapper = dict(
     optimizer=dict(
         type='SGD', lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True))
