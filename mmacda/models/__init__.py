@@ -1,4 +1,5 @@
 """Models on MMEngine's root registry."""
 from .backbones import ACDALeNet
+from .pattern_detector import PatternDetector
 
-__all__ = ['ACDALeNet']
+__all__ = ['ACDALeNet', 'PatternDetector']
