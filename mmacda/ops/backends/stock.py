@@ -98,7 +98,7 @@ class _Plan:
         pixels = max(1, budget // (floats * self.x.element_size()))
         if pixels >= self.height * self.width:
             images = pixels // (self.height * self.width)
-            return min(images, self.batch), self.height
+            return max(1, min(images, self.batch)), self.height
         return 1, max(1, pixels // self.width)
 
     def chunk_pixels(self) -> int:
