@@ -5,7 +5,8 @@ import torch
 from mmacda.ops import adaptive_conv2d, available_backends, reference
 from mmacda.ops.backends import BACKENDS, ENVIRONMENT_VARIABLE
 
-from .cases import CASES, OPERANDS, Case, evaluate, relative_error
+from .cases import (CASES, OPERANDS, UNCONDITIONAL, Case, bind, evaluate,
+                    relative_error)
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4}
 SMALL = Case('small', batch=1, in_channels=2, out_channels=2, size=(3, 4))
@@ -15,28 +16,7 @@ GRADCHECK_CASES = [
     Case('strided-groups', 2, 2, 2, (4, 3), stride=(2, 1), groups=2),
     Case('dilated', 1, 1, 2, (3, 4), dilation=(2, 1), padding=(2, 0)),
 ]
-# These serve every call; a skip would hide a failure.
-UNCONDITIONAL = ('stock', 'reference')
-
 every_backend = pytest.mark.parametrize('backend', available_backends())
-
-
-def bind(backend, operands, geometry):
-    """The operator on one backend; skips with the reason if it cannot."""
-
-    def function(*args, **kwargs):
-        return adaptive_conv2d(*args, **kwargs, backend=backend)
-
-    module = BACKENDS[backend]
-    if module is not None and backend not in UNCONDITIONAL:
-        try:
-            with torch.no_grad():
-                function(**operands, **geometry)
-        except ValueError as error:
-            if 'cannot run this call' not in str(error):
-                raise
-            pytest.skip(str(error))
-    return function
 
 
 @every_backend
