@@ -227,23 +227,30 @@ class ACDAConv(BaseModule):
             Conv2d's formula.
 
         Raises:
+            TypeError: If x is not a floating point tensor.
             ValueError: If the shape does not fit the layer.
         """
+        return self._conv_forward(x, self.weight, self.bias)
+
+    def _conv_forward(self, x: Tensor, weight: Tensor,
+                      bias: Optional[Tensor]) -> Tensor:
+        # As in nn.Conv2d: ConvModule's efficient_conv_bn_eval calls it with
+        # weights that have a norm folded in.
         if not torch.jit.is_tracing():
             self._check_input(x)
         alpha = None if self.pointwise else self.atom_generator(x)
         if self.padding_mode != 'zeros' and any(self._pad):
             x = F.pad(x, self._pad, mode=self.padding_mode)
         if alpha is None:
-            return F.conv2d(x, self.weight, self.bias, *self._geometry)
+            return F.conv2d(x, weight, bias, *self._geometry)
         alpha = alpha.reshape(x.shape[0], self.num_atoms,
                               self.num_coefficients, *alpha.shape[2:])
         return adaptive_conv2d(
             x,
             alpha,
             self.atom_bases,
-            self.weight,
-            self.bias,
+            weight,
+            bias,
             *self._geometry,
             backend=self.backend)
 
