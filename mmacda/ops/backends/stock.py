@@ -165,16 +165,21 @@ def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
             weight: Tensor, geometry: ConvGeometry) -> Tensor:
     """Output Y (B, C_out, Ho, Wo) without bias, in channels-last memory."""
     plan = _Plan(x, alpha, atom_bases, weight, geometry)
-    output = x.new_empty(
-        (plan.batch, plan.height, plan.width, plan.out_channels))
+    # Not a view of anything: activations may follow in place.
+    output = torch.empty(
+        (plan.batch, plan.out_channels, plan.height, plan.width),
+        dtype=x.dtype,
+        device=x.device,
+        memory_format=torch.channels_last)
+    pixels = output.permute(0, 2, 3, 1)
     composition = plan.weight.transpose(1, 2)
     for chunk in plan.chunks():
         atoms = plan.compose(plan.coefficients(chunk))
         z = torch.bmm(atoms, plan.gather(chunk))
         y = torch.bmm(plan.split_groups(z), composition)
-        target = output[chunk]
+        target = pixels[chunk]
         target.copy_(y.transpose(0, 1).reshape(target.shape))
-    return output.permute(0, 3, 1, 2)
+    return output
 
 
 def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
