@@ -1,4 +1,6 @@
 """Every backend against the reference: outputs and all gradients."""
+from functools import partial
+
 import pytest
 import torch
 
@@ -95,6 +97,29 @@ def test_operands_are_not_modified(case, backend):
         assert value is None or torch.equal(value, operands[name]), name
 
 
+@every_backend
+@pytest.mark.parametrize('bias', (True, False))
+@pytest.mark.parametrize('operand', ('input', 'output'))
+def test_activations_in_place(operand, bias, backend):
+    """Conv + in-place ReLU, the usual block, before or behind."""
+    case = Case('block', bias=bias)
+    operands = case.operands()
+    function = bind(backend, operands, case.geometry)
+
+    def block(relu, input, *args, **geometry):
+        if operand == 'input':
+            return function(relu(input * 1), *args, **geometry)
+        return relu(function(input, *args, **geometry))
+
+    output, grads = evaluate(
+        partial(block, torch.relu_), operands, case.geometry)
+    expected, expected_grads = evaluate(
+        partial(block, torch.relu), operands, case.geometry)
+    assert torch.equal(output, expected)
+    for name, grad in expected_grads.items():
+        assert torch.equal(grads[name], grad), name
+
+
 @pytest.fixture
 def nan_in_new_memory():
     """Every ``torch.empty`` comes filled with NaN."""
@@ -122,18 +147,18 @@ def test_every_cell_is_written(case, backend, nan_in_new_memory):
         assert grad.isfinite().all(), name
 
 
-@every_backend
+@pytest.mark.parametrize('backend', [
+    name for name, module in BACKENDS.items()
+    if hasattr(module, 'CPU_WORKSPACE_BYTES')
+])
 @pytest.mark.parametrize('workspace', [1, 3000])
 def test_chunk_borders(monkeypatch, workspace, backend):
     """A tiny workspace splits rows and images into many chunks."""
-    module = BACKENDS[backend]
-    if not hasattr(module, 'CPU_WORKSPACE_BYTES'):
-        pytest.skip(f'{backend} has no workspace constant')
     case = Case('many-chunks', 3, size=(7, 5), stride=(2, 1), groups=2)
     operands = case.operands()
     function = bind(backend, operands, case.geometry)
     whole, whole_grads = evaluate(function, operands, case.geometry)
-    monkeypatch.setattr(module, 'CPU_WORKSPACE_BYTES', workspace)
+    monkeypatch.setattr(BACKENDS[backend], 'CPU_WORKSPACE_BYTES', workspace)
     parts, part_grads = evaluate(function, operands, case.geometry)
     assert relative_error(parts, whole) < 1e-12
     for name, grad in part_grads.items():
