@@ -44,9 +44,9 @@ def operand_bytes(case, operands):
     """Of the largest operand, padding and output included."""
     height, width = (n + 2 * p for n, p in zip(case.size, case.padding))
     pixels = case.batch * case.out_size[0] * case.out_size[1]
+    sizes = [t.numel() for t in operands.values() if t is not None]
     return FLOAT * max(case.batch * case.in_channels * height * width,
-                       case.out_channels * pixels,
-                       *(t.numel() for t in operands.values() if t is not None))
+                       case.out_channels * pixels, *sizes)
 
 
 def largest_allocation(function, case, operands):
