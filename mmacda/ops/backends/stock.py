@@ -40,7 +40,7 @@ def find_live_taps(atom_bases: Optional[Tensor],
         live = list(range(kernel * kernel))
     else:
         used = (atom_bases.flatten(1) != 0).any(0)
-        live = used.nonzero().flatten().tolist()
+        live = used.nonzero().flatten().tolist() or [0]  # at least one
     runs: List[TapRun] = []
     for start, tap in enumerate(live):
         row, column = divmod(tap, kernel)
