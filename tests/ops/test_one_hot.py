@@ -183,3 +183,39 @@ def test_every_basis_gets_its_gradient(case, backend):
             error = relative_error(grads['basis_coefficients'][:, atom, index],
                                    expected)
             assert error < 1e-12, (index, atom)
+
+
+@every_backend
+@pytest.mark.parametrize('value', (1e-30, -1e-30))
+def test_tiny_bases_count(value, backend):
+    """Only exact zeros are dead taps."""
+    case = Case('tiny', num_bases=1, num_atoms=1, bias=False)
+    operands = case.operands()
+    basis = torch.zeros_like(operands['atom_bases'])
+    basis[0, 0, 2] = value
+    operands['atom_bases'] = basis
+    function = bind(backend, operands, case.geometry)
+    output = function(**operands, **case.geometry)
+    seen = operands['basis_coefficients'][:, 0] * shifted(
+        case, operands['input'], 2)
+    expected = value * F.conv2d(seen, operands['weight'])
+    assert relative_error(output / value, expected / value) < 1e-12
+
+
+@every_backend
+def test_zero_bases_leave_the_bias(backend):
+    case = Case('zero')
+    operands = case.operands()
+    operands['atom_bases'] = torch.zeros_like(operands['atom_bases'])
+    function = bind(backend, operands, case.geometry)
+    output, grads = evaluate(
+        function,
+        operands,
+        case.geometry,
+        differentiate=('input', 'basis_coefficients', 'weight', 'bias'))
+    expected = operands['bias'][:, None, None].expand_as(output)
+    assert torch.equal(output, expected)
+    assert grads['bias'].all()
+    for name in ('input', 'basis_coefficients', 'weight'):
+        assert grads[name].shape == operands[name].shape
+        assert not grads[name].any(), name
