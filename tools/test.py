@@ -2,11 +2,13 @@
 import os
 import os.path as osp
 from argparse import ArgumentParser, Namespace
+from typing import Optional
 
 import mmengine
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
+from mmengine.hooks import Hook
 
 from mmacda.apis.command_line import (add_common_arguments, build_runner,
                                       load_config)
@@ -59,6 +61,17 @@ def merge_args(cfg: Config, args: Namespace) -> None:
             interval=args.interval)
 
 
+class MetricsWriter(Hook):
+    """Writes the metrics of a test; not every loop returns them."""
+
+    def __init__(self, path: str):
+        self.path = path
+
+    def after_test_epoch(self, runner, metrics: Optional[dict] = None) -> None:
+        if metrics is not None and is_main_process():
+            write_metrics(metrics, self.path)
+
+
 def write_metrics(metrics: dict, path: str) -> None:
     """Write metrics in the format that the file's extension names."""
     os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
@@ -73,12 +86,16 @@ def main() -> None:
     cfg = load_config(args)
     merge_args(cfg, args)
     runner = build_runner(cfg, args)
-    if args.out and args.out_item == 'pred':
+    if args.out and args.out_item == 'metrics':
+        runner.register_hook(MetricsWriter(args.out), 'LOWEST')
+    elif args.out:
+        if not hasattr(runner.test_loop, 'evaluator'):
+            raise ValueError(
+                f'{type(runner.test_loop).__name__} has several evaluators, '
+                'which --out-item pred does not support; use metrics')
         runner.test_evaluator.metrics.append(
             DumpResults(out_file_path=args.out))
-    metrics = runner.test()
-    if args.out and args.out_item == 'metrics' and is_main_process():
-        write_metrics(metrics, args.out)
+    runner.test()
 
 
 if __name__ == '__main__':

@@ -22,3 +22,4 @@ default_hooks = dict(
     logger=dict(interval=10),
     checkpoint=dict(interval=max_epochs))
 auto_scale_lr = dict(base_batch_size=64)
+randomness = dict(seed=0)

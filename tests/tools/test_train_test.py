@@ -43,7 +43,7 @@ def small(tmp_path):
     """The digits config with a small network."""
     path = tmp_path / 'small_digits.py'
     path.write_text(f'_base_ = {str(DIGITS)!r}\n'
-                    'model = dict(backbone=dict(arch=dict(\n'
+                    'model = dict(backbone=dict(arch=dict(_delete_=True,\n'
                     '    stage_widths=[4, 4, 6, 8],\n'
                     '    stage_blocks=[1, 1, 1, 1])))\n')
     return path
@@ -100,7 +100,8 @@ def test_amp_scaled_rate_and_no_validation(run, small, tmp_path):
     work_dir = tmp_path / 'work'
     run('train.py', small, '--work-dir', work_dir, '--amp', '--auto-scale-lr',
         '--no-validate', '--no-pin-memory', '--no-persistent-workers',
-        '--cfg-options', *SMALL, 'optim_wrapper.dtype=bfloat16',
+        '--cfg-options', *[o for o in SMALL if not o.startswith('val')],
+        'optim_wrapper.dtype=bfloat16',
         'param_scheduler=[]', 'default_hooks.logger.interval=1')
     cfg = Config.fromfile(work_dir / small.name)
     assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
@@ -135,15 +136,15 @@ pack = [dict(type='PackInputs')]
 train_dataloader = dict(
     batch_size=1, num_workers=0,
     dataset=dict(_delete_=True, pipeline=load + pack, **pairs))
-val_dataloader = dict(
-    _delete_=True, num_workers=0,
-    dataset=dict(pipeline=load + pack, **pairs),
+loader = dict(
+    num_workers=0, dataset=dict(pipeline=load + pack, **pairs),
     sampler=dict(type='DefaultSampler', shuffle=False))
-val_evaluator = dict(
-    _delete_=True, type='Evaluator', metrics=[dict(type='PSNR')])
+evaluator = dict(type='Evaluator', metrics=[dict(type='PSNR')])
+val_dataloader = dict(_delete_=True, **loader)
+val_evaluator = dict(_delete_=True, **evaluator)
 val_cfg = dict(_delete_=True, type='MultiValLoop')
-test_dataloader = [val_dataloader]
-test_evaluator = [val_evaluator]
+test_dataloader = [loader]
+test_evaluator = [evaluator]
 test_cfg = dict(_delete_=True, type='MultiTestLoop')
 default_hooks = dict(checkpoint=dict(interval=2, out_dir=%r, save_best=None))
 custom_hooks = []
@@ -158,6 +159,9 @@ custom_hooks = []
     metrics = json.loads(out.read_text())
     assert any(key.endswith('PSNR') and np.isfinite(value)
                for key, value in metrics.items())
+    with pytest.raises(ValueError, match='MultiTestLoop'):
+        run('test.py', config, checkpoint, '--work-dir', work_dir, '--out',
+            tmp_path / 'predictions.pkl')
 
 
 def test_amp_of_several_wrappers(run):
