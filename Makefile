@@ -2,7 +2,6 @@
 PYTHON ?= python3.11
 TORCH ?= 2.13.0
 ENVIRONMENT = $(PYTHON) tools/dev/environment.py
-export PYTHONPATH := $(CURDIR)
 
 .PHONY: demo test test-torch lint clean
 

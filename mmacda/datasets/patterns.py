@@ -71,14 +71,14 @@ class MultiScalePatterns(BaseDataset):
         margin = largest // 2 + 1
         limit = self.size - self.max_shift - margin
         centres: List[Tuple[int, int]] = []
-        for _ in range(1000 * self.num_patterns):
-            if len(centres) == self.num_patterns:
-                return centres
-            if margin >= limit:
-                break
+        tries = 300 * self.num_patterns if limit > margin else 0
+        while len(centres) < self.num_patterns and tries:
+            tries -= 1
             y, x = rng.integers(margin, limit, 2).tolist()
             if all(max(abs(y - v), abs(x - u)) > largest for v, u in centres):
                 centres.append((y, x))
+        if len(centres) == self.num_patterns:
+            return centres
         raise ValueError(f'{self.num_patterns} patterns do not fit into an '
                          f'image of {self.size} x {self.size} pixels with '
                          f'max_shift={self.max_shift}: enlarge it or place '

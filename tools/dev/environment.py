@@ -75,6 +75,7 @@ class Environment:
         self.run('-m', 'pip', 'install', '--quiet',
                  '--disable-pip-version-check', UV)
         getattr(self, f'install_{self.flavour}')()
+        self.install('--no-deps', '--no-build-isolation', '--editable', ROOT)
         temporary = self.stamp.with_suffix('.part')
         temporary.write_text(self.fingerprint())
         os.replace(temporary, self.stamp)
