@@ -14,10 +14,16 @@ from typing import Dict, List
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-# Column of a README's table -> (key of a model's Metadata, its unit).
+# Key of a model's Metadata -> columns of a README's table, with their units.
 METADATA_COLUMNS = {
-    'Params (M)': ('Parameters', 1e6),
-    'FLOPs (G)': ('FLOPs', 1e9)
+    'Parameters': {
+        'Params (M)': 1e6,
+        'Params (K)': 1e3
+    },
+    'FLOPs': {
+        'FLOPs (G)': 1e9,
+        'FLOPs (M)': 1e6
+    }
 }
 LINK = re.compile(r'\]\((?:\./)?([\w.-]+)\.py\)')
 
@@ -53,13 +59,13 @@ def read_tables(readme: str) -> Dict[str, Dict[str, str]]:
     return rows
 
 
-def expected_cells(model: dict) -> Dict[str, float]:
-    """What a README must say of a model: column -> number."""
-    metadata = model.get('Metadata', {})
-    numbers = {
-        column: metadata[key] / unit
-        for column, (key, unit) in METADATA_COLUMNS.items() if key in metadata
-    }
+def expected_cells(model: dict, row: Dict[str, str]) -> Dict[str, float]:
+    """What a README's row must say of a model: column -> number."""
+    numbers = {}
+    for key, columns in METADATA_COLUMNS.items():
+        if key in model.get('Metadata', {}):
+            column = next((c for c in columns if c in row), min(columns))
+            numbers[column] = model['Metadata'][key] / columns[column]
     for result in model.get('Results', []):
         numbers.update(result.get('Metrics', {}))
     return numbers
@@ -68,7 +74,7 @@ def expected_cells(model: dict) -> Dict[str, float]:
 def compare_row(model: dict, row: Dict[str, str]) -> List[str]:
     """Differences between a model of the metafile and its row."""
     problems = []
-    expected = expected_cells(model)
+    expected = expected_cells(model, row)
     for column, number in expected.items():
         cell = row.get(column)
         if cell is None:
