@@ -123,13 +123,13 @@ def test_config_of_mmagic(run, tmp_path):
             Image.fromarray(pixels).save(tmp_path / 'data' / folder /
                                          f'{i}.png')
     config = tmp_path / 'restorer.py'
-    config.write_text("""
+    config.write_text(f"""
 _base_ = 'mmagic::srcnn/srcnn_x4k915_1xb16-1000k_div2k.py'
 custom_imports = dict(imports=['mmacda'], allow_failed_imports=False)
 train_cfg = dict(max_iters=2, val_interval=2)
 pairs = dict(
     type='BasicImageDataset', metainfo=dict(task_name='sisr'),
-    data_root=%r, data_prefix=dict(img='lq', gt='gt'))
+    data_root={str(tmp_path / 'data')!r}, data_prefix=dict(img='lq', gt='gt'))
 load = [dict(type='LoadImageFromFile', key=key, channel_order='rgb')
         for key in ('img', 'gt')]
 pack = [dict(type='PackInputs')]
@@ -146,9 +146,10 @@ val_cfg = dict(_delete_=True, type='MultiValLoop')
 test_dataloader = [loader]
 test_evaluator = [evaluator]
 test_cfg = dict(_delete_=True, type='MultiTestLoop')
-default_hooks = dict(checkpoint=dict(interval=2, out_dir=%r, save_best=None))
+default_hooks = dict(checkpoint=dict(
+    interval=2, out_dir={str(tmp_path)!r}, save_best=None))
 custom_hooks = []
-""" % (str(tmp_path / 'data'), str(tmp_path)))
+""")
     work_dir = tmp_path / 'work'
     run('train.py', config, '--work-dir', work_dir)
     checkpoint = work_dir / 'iter_2.pth'

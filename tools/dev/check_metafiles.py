@@ -181,8 +181,8 @@ def main() -> None:
     problems = check(args.root, args.count)
     if problems:
         raise SystemExit('\n'.join(problems))
-    print(f'Families checked: {len(find_families(args.root))}. READMEs, metafiles and '
-          'model-index.yml agree')
+    print(f'Families checked: {len(find_families(args.root))}. READMEs, '
+          'metafiles and model-index.yml agree')
 
 
 if __name__ == '__main__':
