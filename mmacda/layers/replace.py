@@ -159,7 +159,7 @@ def _find_convs(model: nn.Module) -> Dict[nn.Conv2d, List[Place]]:
             if isinstance(child, nn.Conv2d):
                 name = f'{prefix}.{attribute}' if prefix else attribute
                 places.setdefault(child, []).append((parent, attribute, name))
-    return places
+    return {conv: places[conv] for conv in model.modules() if conv in places}
 
 
 def _compile(option: str, patterns: Any, names: List[str]) -> list:
