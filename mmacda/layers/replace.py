@@ -101,8 +101,9 @@ def replace_convs(model: nn.Module,
             kept. Default: None.
         predicate (Callable, optional): Called with name and convolution;
             false keeps it. Default: None.
-        init (str, optional): None for the new layers' own initialization, or
-            'project' to start from the weights that are replaced, see
+        init (str, optional): None for random filters of the size of the
+            replaced ones, so initialize the model first; or 'project' to
+            start as the replaced convolution, see
             :func:`mmacda.layers.projection.project_conv`. Default: None.
 
     Returns:
@@ -236,6 +237,8 @@ def _build(conv: nn.Conv2d, name: str, conv_cfg: dict,
             dict(**conv_cfg, **geometry, bias=conv.bias is not None))
         layer.to(conv.weight.device, conv.weight.dtype)
         energy = project_conv(conv, layer) if init == 'project' else None
+        if init is None and isinstance(layer, ACDAConv):
+            _match_size(conv, layer)
     except (TypeError, ValueError) as error:
         raise type(error)(f'{name}: {error}') from error
     layer.train(conv.training)
@@ -245,6 +248,13 @@ def _build(conv: nn.Conv2d, name: str, conv_cfg: dict,
     for hooks in HOOKS:
         setattr(layer, hooks, getattr(conv, hooks))
     return layer, energy
+
+
+def _match_size(conv: nn.Conv2d, layer: ACDAConv) -> None:
+    """Residual networks without norms rely on small initial filters."""
+    if not conv.weight.is_meta:
+        energy = conv.weight.detach().float().square().sum().item()
+        layer.reset_parameters(energy / conv.out_channels)
 
 
 def _describe(conv: nn.Conv2d) -> str:

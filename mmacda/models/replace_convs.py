@@ -1,9 +1,9 @@
 """Adaptive layers in any model, from a config."""
 from os import PathLike
-from typing import Any, Set, Union
+from typing import Any, Set
 
 import torch.nn as nn
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from mmengine.runner import load_checkpoint
@@ -12,7 +12,7 @@ from ..layers.replace import replace_convs
 
 
 @MODELS.register_module()
-def ReplaceConvs(model: Union[dict, nn.Module],
+def ReplaceConvs(model: dict,
                  conv_cfg: dict = dict(type='ACDAConv'),
                  include: Any = None,
                  exclude: Any = None,
@@ -23,15 +23,14 @@ def ReplaceConvs(model: Union[dict, nn.Module],
     """Build a model through the registry and replace its convolutions.
 
     Returns the original model's own class, so that runners, hooks and tools
-    of its framework work as before. With ``init`` or ``checkpoint`` the
-    weights are final: the model gets its framework's initialization
-    (``Pretrained`` included), then the checkpoint, then the new layers, and a
-    later ``init_weights()`` changes nothing. Without them the model is left
-    to the ``init_weights()`` of the Runner, as any other. ``load_from`` and
-    ``resume`` take checkpoints of the converted model.
+    of its framework work as before. The original first gets its framework's
+    initialization (``Pretrained`` included), then the checkpoint, then the new
+    layers; a later ``init_weights()``, such as the Runner's, changes nothing.
+    ``load_from`` and ``resume`` take checkpoints of the converted model.
 
     Args:
-        model (dict | nn.Module): The original model.
+        model (dict): The original model. Wrap the whole model, not its
+            backbone: an outer model's ``init_cfg`` reaches into it.
         conv_cfg (dict): See :func:`mmacda.layers.replace_convs`, as for
             ``include``, ``exclude``, ``predicate`` and ``init``.
             Default: dict(type='ACDAConv').
@@ -62,30 +61,26 @@ def ReplaceConvs(model: Union[dict, nn.Module],
         ...     conv_cfg=dict(type='ACDAConv', scales=(3, 5, 7)))
     """
     model = _build_original(model, kwargs)
-    loaded: Set[str] = set()
-    if init is not None or checkpoint is not None:
-        if hasattr(model, 'init_weights'):
-            model.init_weights()
-        if checkpoint is not None:
-            loaded = _load_original(model, checkpoint)
+    loaded = _load_original(model, checkpoint) if checkpoint else None
     report = replace_convs(model, conv_cfg, include, exclude, predicate, init)
     print_log(f'ReplaceConvs:\n{report}', logger='current')
     if not report.replaced:
         raise ValueError(f'no convolution was replaced:\n{report}')
-    if checkpoint is not None:
+    if checkpoint:
         _check_loaded(report, loaded, checkpoint)
-    if init is not None or checkpoint is not None:
-        _keep_weights(model)
+    for module in model.modules():
+        if isinstance(module, BaseModule):
+            module.is_init = True
+    # Some models' own init_weights() does not ask whether it ran before.
+    model.init_weights = _initialized
     return model
 
 
-def _build_original(model: Union[dict, nn.Module], extra: dict) -> nn.Module:
-    if isinstance(model, nn.Module):
-        if any(value is not None for value in extra.values()):
-            raise ValueError(f'{sorted(extra)} cannot reach a model that is '
-                             'already built')
-        return model
-    model = dict(model)
+def _initialized() -> None:
+    """``init_weights()`` of a model that holds its weights already."""
+
+
+def _build_original(model: dict, extra: dict) -> nn.Module:
     if 'data_preprocessor' in model:
         extra.pop('data_preprocessor', None)
     both = sorted(set(extra) & set(model))
@@ -93,7 +88,17 @@ def _build_original(model: Union[dict, nn.Module], extra: dict) -> nn.Module:
         raise ValueError(
             f'{", ".join(both)} stands beside and inside the config of the '
             f'original model: set model.model.{both[0]} instead')
-    return MODELS.build({**model, **extra})
+    original = MODELS.build({**model, **extra})
+    if hasattr(original, 'init_weights'):
+        # Outside a Runner, MMEngine would print a line for every parameter.
+        logger = MMLogger.get_current_instance()
+        level = logger.level
+        logger.setLevel('WARNING')
+        try:
+            original.init_weights()
+        finally:
+            logger.setLevel(level)
+    return original
 
 
 def _load_original(model: nn.Module, checkpoint: Any) -> Set[str]:
@@ -125,15 +130,3 @@ def _check_loaded(report: Any, loaded: Set[str], checkpoint: Any) -> None:
             'only its names differ, use checkpoint=dict(filename=..., '
             "revise_keys=[(pattern, replacement)]), for example "
             r"[(r'^', 'backbone.')]")
-
-
-def _keep_weights(model: nn.Module) -> None:
-    for module in model.modules():
-        if isinstance(module, BaseModule):
-            module.is_init = True
-    # Some models' own init_weights() does not ask whether it ran before.
-    model.init_weights = _initialized
-
-
-def _initialized() -> None:
-    """``init_weights()`` of a model that holds its weights already."""

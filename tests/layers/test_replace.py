@@ -153,6 +153,22 @@ def test_shared_module_stays_shared():
     assert len(replace_convs(Twice(), include='^block').replaced) == 1
 
 
+@pytest.mark.parametrize('scale', [0.1, 1])
+@pytest.mark.parametrize('options', [
+    dict(scales=(3, 5, 7)),
+    dict(atom_bases=None, num_atoms=4)
+])
+def test_cold_start_keeps_the_size_of_the_filters(options, scale):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(32, 64, 3, padding=1, bias=False))
+    nn.init.kaiming_normal_(model[0].weight)
+    model[0].weight.data *= scale
+    x = torch.randn(4, 32, 16, 16)
+    expected = model(x).std().item()
+    replace_convs(model, dict(type='ACDAConv', **options))
+    assert model(x).std().item() == pytest.approx(expected, rel=0.2)
+
+
 def test_dtype_device_and_mode_are_kept():
     model = nn.Sequential(
         nn.Conv2d(8, 8, 3).double().eval(),
