@@ -2,19 +2,16 @@
 import difflib
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import torch.nn as nn
 from mmcv.cnn.bricks.wrappers import Conv2d as EmptyInputConv2d
 from mmengine.registry import MODELS
-from rich import box
-from rich.console import Console
-from rich.table import Table
 from torch.nn.utils.parametrize import is_parametrized
 
 from .acda_conv import ACDAConv
 from .projection import project_conv
+from .replace_report import ConvRecord, ReplaceReport
 
 # What reads an image (grey, RGB, RGB-D), and is therefore a stem.
 MAX_IMAGE_CHANNELS = 4
@@ -26,51 +23,6 @@ HOOKS = ('_forward_hooks', '_forward_hooks_with_kwargs',
          '_backward_pre_hooks', '_is_full_backward_hook')
 # (parent module, attribute, dotted name)
 Place = Tuple[nn.Module, str, str]
-
-
-@dataclass(frozen=True)
-class ConvRecord:
-    """What happened to one convolution.
-
-    Attributes:
-        name (str): Dotted name; the first one where a module is shared.
-        conv (str): Its channels, kernel size and groups.
-        reason (str, optional): Why it was skipped.
-        energy (float, optional): Share of its filters' squared norm that the
-            warm start keeps.
-    """
-    name: str
-    conv: str
-    reason: Optional[str] = None
-    energy: Optional[float] = None
-
-
-@dataclass
-class ReplaceReport:
-    """What :func:`replace_convs` replaced and what it skipped and why.
-
-    ``str(report)`` is a table.
-    """
-    replaced: List[ConvRecord] = field(default_factory=list)
-    skipped: List[ConvRecord] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        title = (f'{len(self.replaced)} convolutions replaced, '
-                 f'{len(self.skipped)} skipped')
-        table = Table(title=title, box=box.ASCII2)
-        for column in ('name', 'convolution', 'result'):
-            table.add_column(column, no_wrap=True)
-        for record in self.replaced:
-            kept = '' if record.energy is None else \
-                f', {record.energy:.2%} of the energy kept'
-            table.add_row(record.name, record.conv, 'replaced' + kept)
-        for record in self.skipped:
-            table.add_row(record.name, record.conv,
-                          f'skipped: {record.reason}')
-        console = Console(width=200)
-        with console.capture() as capture:
-            console.print(table)
-        return capture.get()
 
 
 def replace_convs(model: nn.Module,

