@@ -143,6 +143,9 @@ class ACDAConv(BaseModule):
             dil_h, dil_w = self.dilation
             half = self.kernel_size[0] // 2
             return dil_h * half, dil_w * half
+        if isinstance(padding, str):
+            raise ValueError("padding must be 'same', 'valid' or pixels, but "
+                             f'got {padding!r}')
         return to_pair(padding, 'padding', 0)
 
     def _resolve_bases(self, atom_bases: Any, scales: Any,
@@ -228,27 +231,38 @@ class ACDAConv(BaseModule):
             Conv2d's formula.
 
         Raises:
+            TypeError: If x is not a floating point tensor.
             ValueError: If the shape does not fit the layer.
         """
+        return self._conv_forward(x, self.weight, self.bias)
+
+    def _conv_forward(self, x: Tensor, weight: Tensor,
+                      bias: Optional[Tensor]) -> Tensor:
+        # As in nn.Conv2d: ConvModule's efficient_conv_bn_eval calls it with
+        # weights that have a norm folded in.
         if not torch.jit.is_tracing():
             self._check_input(x)
         alpha = None if self.pointwise else self.atom_generator(x)
         if self.padding_mode != 'zeros' and any(self._pad):
             x = F.pad(x, self._pad, mode=self.padding_mode)
         if alpha is None:
-            return F.conv2d(x, self.weight, self.bias, *self._geometry)
+            return F.conv2d(x, weight, bias, *self._geometry)
         alpha = alpha.reshape(x.shape[0], self.num_atoms,
                               self.num_coefficients, *alpha.shape[2:])
         return adaptive_conv2d(
             x,
             alpha,
             self.atom_bases,
-            self.weight,
-            self.bias,
+            weight,
+            bias,
             *self._geometry,
             backend=self.backend)
 
     def _check_input(self, x: Tensor) -> None:
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            given = x.dtype if isinstance(x, Tensor) else type(x).__name__
+            raise TypeError('input must be a torch.Tensor with a floating '
+                            f'point dtype, but got {given}')
         if x.dim() != 4 or x.shape[1] != self.in_channels:
             raise ValueError(f'input must have shape (B, {self.in_channels}, '
                              f'H, W), but got {tuple(x.shape)}')
@@ -291,11 +305,13 @@ def _check_keys(name: str, given: dict, supported) -> None:
 
 
 def _check_channels(in_channels: int, out_channels: int, groups: int) -> None:
-    for name, value in (('in_channels', in_channels),
-                        ('out_channels', out_channels), ('groups', groups)):
+    counts = dict(
+        in_channels=in_channels, out_channels=out_channels, groups=groups)
+    for name, value in counts.items():
         if not isinstance(value, int) or value < 1:
             raise ValueError(
                 f'{name} must be a positive integer, but got {value!r}')
+    for name, value in counts.items():
         if value % groups:
             raise ValueError(f'{name} ({value}) must be divisible by groups '
                              f'({groups})')

@@ -40,7 +40,7 @@ def find_live_taps(atom_bases: Optional[Tensor],
         live = list(range(kernel * kernel))
     else:
         used = (atom_bases.flatten(1) != 0).any(0)
-        live = used.nonzero().flatten().tolist()
+        live = used.nonzero().flatten().tolist() or [0]  # at least one
     runs: List[TapRun] = []
     for start, tap in enumerate(live):
         row, column = divmod(tap, kernel)
@@ -98,7 +98,7 @@ class _Plan:
         pixels = max(1, budget // (floats * self.x.element_size()))
         if pixels >= self.height * self.width:
             images = pixels // (self.height * self.width)
-            return min(images, self.batch), self.height
+            return max(1, min(images, self.batch)), self.height
         return 1, max(1, pixels // self.width)
 
     def chunk_pixels(self) -> int:
@@ -165,16 +165,21 @@ def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
             weight: Tensor, geometry: ConvGeometry) -> Tensor:
     """Output Y (B, C_out, Ho, Wo) without bias, in channels-last memory."""
     plan = _Plan(x, alpha, atom_bases, weight, geometry)
-    output = x.new_empty(
-        (plan.batch, plan.height, plan.width, plan.out_channels))
+    # Not a view of anything: activations may follow in place.
+    output = torch.empty(
+        (plan.batch, plan.out_channels, plan.height, plan.width),
+        dtype=x.dtype,
+        device=x.device,
+        memory_format=torch.channels_last)
+    pixels = output.permute(0, 2, 3, 1)
     composition = plan.weight.transpose(1, 2)
     for chunk in plan.chunks():
         atoms = plan.compose(plan.coefficients(chunk))
         z = torch.bmm(atoms, plan.gather(chunk))
         y = torch.bmm(plan.split_groups(z), composition)
-        target = output[chunk]
+        target = pixels[chunk]
         target.copy_(y.transpose(0, 1).reshape(target.shape))
-    return output.permute(0, 3, 1, 2)
+    return output
 
 
 def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
