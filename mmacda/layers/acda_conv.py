@@ -199,12 +199,16 @@ class ACDAConv(BaseModule):
             return self.support**2
         return self.atom_bases.shape[0]
 
-    def reset_parameters(self) -> None:
-        """Kaiming-normal for the effective filter.
+    def reset_parameters(self, filter_energy: float = 2.0) -> None:
+        """Normal weights for an effective filter of a given size.
 
-        The variance of the output is that of a Kaiming-initialised Conv2d
-        (fan-in, ReLU), whatever the number of atoms and bases. The atom
-        generator keeps PyTorch's initialisation.
+        The atom generator keeps PyTorch's initialisation.
+
+        Args:
+            filter_energy (float): Expected squared norm of one output
+                channel's filters, whatever the number of atoms and bases.
+                Default: 2, that of a Kaiming-initialised Conv2d (fan-in,
+                ReLU).
         """
         energy = 1.0
         if not self.pointwise:
@@ -212,7 +216,7 @@ class ACDAConv(BaseModule):
                 if self.atom_bases is not None else self.num_coefficients
             energy = COEFFICIENT_ENERGY * norms
         fan_in = self.weight.shape[1] * energy
-        nn.init.normal_(self.weight, std=math.sqrt(2 / fan_in))
+        nn.init.normal_(self.weight, std=math.sqrt(filter_energy / fan_in))
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
