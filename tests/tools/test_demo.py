@@ -68,7 +68,7 @@ def test_complexity_counts_lenet(demo):
 
     with torch.no_grad():
         params, flops = demo.complexity(Built)
-    # One input channel: conv1 has 6 * 25 + 6 parameters instead of 456.
-    assert params == 62_006 - 2 * 6 * 25
-    macs = 6 * 25 * 28**2 + 16 * 150 * 10**2 + 400 * 120 + 120 * 84 + 84 * 10
+    # One input channel instead of 3, and 20 x 20 pixels instead of 32 x 32.
+    assert params == 62_006 - 2 * 6 * 25 - (400 - 64) * 120
+    macs = 6 * 25 * 16**2 + 16 * 150 * 4**2 + 64 * 120 + 120 * 84 + 84 * 10
     assert flops == pytest.approx(macs, rel=0.02)
