@@ -97,7 +97,7 @@ def complexity(runner: Runner) -> tuple:
     """Parameters and multiply-adds of the classifier for one image."""
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         found = get_model_complexity_info(
-            runner.model.eval(), (1, 32, 32), show_table=False,
+            runner.model.eval(), (1, 20, 20), show_table=False,
             show_arch=False)
     return found['params'], found['flops']
 

@@ -28,7 +28,9 @@ def test_images_are_the_source_s():
         assert sample['img'].shape == (8, 8, 1)
         assert sample['img'].dtype == np.uint8
         np.testing.assert_allclose(
-            sample['img'][..., 0] * (16 / 255), source.images[index], atol=0.04)
+            sample['img'][..., 0] * (16 / 255),
+            source.images[index],
+            atol=0.04)
         assert sample['gt_label'] == source.target[index]
 
 

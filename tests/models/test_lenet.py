@@ -31,7 +31,8 @@ def test_only_the_two_convolutions_differ():
 
 
 @pytest.mark.parametrize('conv_type', ['acda', 'conv'])
-@pytest.mark.parametrize('channels, size', [(3, 32), (1, 28), (1, 33), (2, 16)])
+@pytest.mark.parametrize('channels, size', [(3, 32), (1, 28), (1, 33),
+                                            (2, 16)])
 def test_every_parameter_gets_a_gradient(conv_type, channels, size):
     model = MODELS.build(
         dict(
