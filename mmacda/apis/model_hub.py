@@ -1,7 +1,12 @@
 """Our configs by name, in mmpretrain's model hub."""
 from functools import lru_cache
 from pathlib import Path
-from typing import Tuple
+from tempfile import TemporaryDirectory
+from typing import Dict, Tuple
+
+import yaml
+
+TASK = 'Image Classification'
 
 
 def metadata_root() -> Path:
@@ -21,9 +26,23 @@ def metadata_root() -> Path:
         f'{package.parent}: install mmacda from a wheel or a full checkout')
 
 
+def _classifiers(root: Path) -> Dict[str, list]:
+    """Models and collections of our metafiles that mmpretrain can build."""
+    index = yaml.safe_load((root / 'model-index.yml').read_text())
+    found: Dict[str, list] = dict(Collections=[], Models=[])
+    for path in index['Import']:
+        content = yaml.safe_load((root / path).read_text())
+        found['Collections'] += content['Collections']
+        found['Models'] += [
+            model for model in content['Models']
+            if any(result['Task'] == TASK for result in model['Results'])
+        ]
+    return found
+
+
 @lru_cache(maxsize=None)
 def register_models() -> Tuple[str, ...]:
-    """Add our models to those that mmpretrain knows by name.
+    """Add our classifiers to the models that mmpretrain knows by name.
 
     Call it once; later calls do nothing. ``mmpretrain.get_model``,
     ``list_models`` and the inferencers then take names such as
@@ -38,11 +57,13 @@ def register_models() -> Tuple[str, ...]:
     """
     try:
         from mmpretrain.apis.model import ModelHub
-        from modelindex.load_model_index import load
     except ImportError as error:
         raise ImportError('the model hub is part of mmpretrain: '
                           'pip install mmpretrain') from error
     root = metadata_root()
-    index = root / 'model-index.yml'
-    ModelHub.register_model_index(index, config_prefix=root)
-    return tuple(model.name for model in load(str(index)).models)
+    classifiers = _classifiers(root)
+    with TemporaryDirectory() as folder:
+        index = Path(folder) / 'model-index.yml'
+        index.write_text(yaml.safe_dump(classifiers))
+        ModelHub.register_model_index(index, config_prefix=root)
+    return tuple(model['Name'] for model in classifiers['Models'])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
@@ -41,11 +42,23 @@ def test_get_model(hub, registered):
     assert len(model._dataset_meta['classes']) == 1000
 
 
-def test_every_registered_config_exists(hub, registered):
-    for name in registered:
+def test_registered_are_the_classifiers(hub, registered):
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    models = [
+        model for path in index['Import']
+        for model in yaml.safe_load((ROOT / path).read_text())['Models']
+    ]
+    classifiers = {
+        model['Name']: ROOT / model['Config']
+        for model in models
+        if model['Results'][0]['Task'] == 'Image Classification'
+    }
+    assert len(classifiers) < len(models)
+    assert set(registered) == set(classifiers)
+    for name, path in classifiers.items():
         config = hub.model.ModelHub.get(name).config
-        assert Path(config.filename).stem == name
-        assert Path(config.filename).is_relative_to(ROOT / 'configs')
+        assert Path(config.filename) == path
+        assert config.default_scope == 'mmpretrain'
 
 
 def test_inferencer_with_config_and_checkpoint(hub, tmp_path):
