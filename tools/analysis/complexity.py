@@ -10,7 +10,7 @@ from typing import Dict, Sequence, Tuple
 import torch.nn as nn
 from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config, DictAction
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS, DefaultScope
 
 import mmacda  # noqa: F401
 from mmacda.layers import ACDAConv
@@ -158,11 +158,12 @@ def count_model(model: nn.Module, shape: Tuple[int, int, int]) -> dict:
 
 def build_model(cfg: Config) -> nn.Module:
     """The model of a config of any framework, without its weights."""
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
     model = dict(cfg.model)
     if 'data_preprocessor' in cfg:
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    return MODELS.build(model)
+    scope = cfg.get('default_scope', 'mmengine')
+    with DefaultScope.overwrite_default_scope(scope):
+        return MODELS.build(model)
 
 
 def parse_args() -> Namespace:

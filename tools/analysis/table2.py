@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS, DefaultScope
 
 import mmacda  # noqa: F401
 
@@ -35,8 +35,8 @@ def from_mmpretrain(name: str):
 def from_config(name: str):
     """A model of ours."""
     cfg = Config.fromfile(CONFIGS / name)
-    init_default_scope(cfg.default_scope)
-    return MODELS.build(cfg.model)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return MODELS.build(cfg.model)
 
 
 def from_timm(name: str):
