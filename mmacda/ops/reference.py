@@ -38,7 +38,7 @@ def _patches(x: Tensor, kernel: int, stride, padding, dilation,
 
 
 def _kernel_size(num_taps: int) -> int:
-    return round(num_taps**0.5)
+    return round(int(num_taps)**0.5)  # a tensor while tracing
 
 
 def adaptive_conv2d_filters(input: Tensor,
