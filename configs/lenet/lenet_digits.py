@@ -37,5 +37,5 @@ param_scheduler = dict(
 
 default_hooks = dict(
     logger=dict(interval=21),
-    checkpoint=dict(max_keep_ckpts=1, save_best='auto'))
+    checkpoint=dict(interval=15))
 randomness = dict(seed=0)
