@@ -5,9 +5,15 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from . import reference
+from . import registered_op
 from .backends import BACKENDS, choose_backend
 from .geometry import ConvGeometry
+
+# Those that autograd differentiates.
+DIFFERENTIABLE_BACKENDS = {
+    name: module
+    for name, module in BACKENDS.items() if not hasattr(module, 'backward')
+}
 
 
 class _AdaptiveConv2d(torch.autograd.Function):
@@ -93,21 +99,37 @@ def adaptive_conv2d(input: Tensor,
     if not torch.jit.is_tracing():  # sizes are tensors while tracing
         _check_shapes(input, basis_coefficients, atom_bases, weight, bias,
                       geometry)
-    name, implementation = choose_backend(backend, input, basis_coefficients,
-                                          atom_bases, weight, geometry)
-    if name == 'reference':
-        return reference.adaptive_conv2d(input, basis_coefficients, atom_bases,
-                                         weight, bias, *geometry)
     # The CPU's half precision products are slow: compute in float32 there.
     dtype = input.dtype
     if input.device.type == 'cpu' and dtype in (torch.half, torch.bfloat16):
         input, basis_coefficients, weight = (
             t.float() for t in (input, basis_coefficients, weight))
-    output = _AdaptiveConv2d.apply(input, basis_coefficients, atom_bases,
-                                   weight, geometry, implementation)
+    output = _run(backend, input, basis_coefficients, atom_bases, weight,
+                  geometry)
     if bias is not None:
         output = output + bias.to(output.dtype)[:, None, None]
     return output.to(dtype)
+
+
+def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
+         atom_bases: Optional[Tensor], weight: Tensor,
+         geometry: ConvGeometry) -> Tensor:
+    if _is_compiling() and not torch.onnx.is_in_onnx_export() \
+            and backend not in DIFFERENTIABLE_BACKENDS:
+        return registered_op.apply(x, alpha, atom_bases, weight, *geometry,
+                                   backend)
+    _, module = choose_backend(backend, x, alpha, atom_bases, weight, geometry)
+    if module in DIFFERENTIABLE_BACKENDS.values():
+        return module.adaptive_conv2d(x, alpha, atom_bases, weight, None,
+                                      *geometry)
+    if torch.is_grad_enabled():
+        return _AdaptiveConv2d.apply(x, alpha, atom_bases, weight, geometry,
+                                     module)
+    return module.forward(x, alpha, atom_bases, weight, geometry)
+
+
+def _is_compiling() -> bool:
+    return registered_op.AVAILABLE and torch.compiler.is_compiling()
 
 
 def available_backends() -> tuple:
@@ -116,20 +138,24 @@ def available_backends() -> tuple:
 
 
 def _autocast(*tensors):
-    device = tensors[0].device.type
-    if device == 'cuda':
-        enabled, dtype = (torch.is_autocast_enabled(),
-                          torch.get_autocast_gpu_dtype())
-    elif device == 'cpu':
-        enabled, dtype = (torch.is_autocast_cpu_enabled(),
-                          torch.get_autocast_cpu_dtype())
-    else:
-        return tensors
-    if not enabled:
+    dtype = _autocast_dtype(tensors[0].device.type)
+    if dtype is None:
         return tensors
     return tuple(
         t.to(dtype) if t is not None and t.dtype != torch.float64 else t
         for t in tensors)
+
+
+def _autocast_dtype(device: str) -> Optional[torch.dtype]:
+    """The dtype that autocast asks for on a device; None where it is off."""
+    if hasattr(torch, 'get_autocast_dtype'):  # torch >= 2.4
+        return torch.get_autocast_dtype(device) \
+            if torch.is_autocast_enabled(device) else None
+    if device == 'cuda' and torch.is_autocast_enabled():
+        return torch.get_autocast_gpu_dtype()
+    if device == 'cpu' and torch.is_autocast_cpu_enabled():
+        return torch.get_autocast_cpu_dtype()
+    return None
 
 
 def _check_tensors(tensors: dict) -> None:

@@ -1,0 +1,194 @@
+/* Atoms from coefficients and back (Eq. 4), and the atom convolution (Eq. 5)
+ * with its two gradients. Atoms D: [tap][atom][pixel]. */
+#ifndef MMACDA_ATOMS_H
+#define MMACDA_ATOMS_H
+#include "problem.h"
+
+INLINE void compose_kernel(int M, int width, const problem *p,
+                           const float *alpha, float *d, int64_t pitch) {
+  (void)width;
+  for (int64_t t = 0; t < p->taps; t++) {
+    vec sum[ATOMS];
+    UNROLL for (int a = 0; a < M; a++) sum[a] = (vec){0};
+    for (int32_t n = p->by_tap_start[t]; n < p->by_tap_start[t + 1]; n++) {
+      const float *source = alpha + p->by_tap_index[n] * pitch;
+      float value = p->by_tap_value[n];
+      UNROLL for (int a = 0; a < M; a++)
+        sum[a] += value * load(source + a * p->coefficients * pitch);
+    }
+    UNROLL for (int a = 0; a < M; a++)
+      store(d + (t * p->atoms + a) * pitch, sum[a]);
+  }
+}
+
+/* D of a tile from its coefficients [atom][coefficient][pixel]. */
+static void compose_atoms(const problem *p, const float *alpha, float *d,
+                          int64_t pixels, int64_t pitch) {
+  for (int64_t i = 0; i < pixels; i += LANES)
+    for (int64_t a = 0, M; a < p->atoms; a += M) {
+      M = pick_atoms(p->atoms - a);
+      PICK(compose_kernel, M, 1, p, alpha + a * p->coefficients * pitch + i,
+           d + a * pitch + i, pitch);
+    }
+  /* The last span may run over into one more vector. */
+  for (int64_t n = 0; n < p->taps * p->atoms; n++)
+    store(d + n * pitch + round_up(pixels, LANES), (vec){0});
+}
+
+INLINE void decompose_kernel(int M, int width, const problem *p,
+                             const float *dd, float *dalpha, int64_t pitch) {
+  (void)width;
+  for (int64_t j = 0; j < p->coefficients; j++) {
+    vec sum[ATOMS];
+    UNROLL for (int a = 0; a < M; a++) sum[a] = (vec){0};
+    for (int32_t n = p->by_coefficient_start[j];
+         n < p->by_coefficient_start[j + 1]; n++) {
+      const float *source =
+          dd + p->by_coefficient_index[n] * p->atoms * LANES;
+      float value = p->by_coefficient_value[n];
+      UNROLL for (int a = 0; a < M; a++)
+        sum[a] += value * load(source + a * LANES);
+    }
+    UNROLL for (int a = 0; a < M; a++)
+      store(dalpha + (a * p->coefficients + j) * pitch, sum[a]);
+  }
+}
+
+/* Gradient of the coefficients of one span from that of its atoms,
+ * [tap][atom][lane]. */
+static void decompose_atoms(const problem *p, const float *dd, float *dalpha,
+                            int64_t pitch) {
+  for (int64_t a = 0, M; a < p->atoms; a += M) {
+    M = pick_atoms(p->atoms - a);
+    PICK(decompose_kernel, M, 1, p, dd + a * LANES,
+         dalpha + a * p->coefficients * pitch, pitch);
+  }
+}
+
+INLINE void forward_kernel(int M, int N, const problem *p, const float *x,
+                           int64_t plane, const float *d, float *z,
+                           int64_t pitch) {
+  vec sum[WIDTH][ATOMS];
+  int64_t tap_step = p->atoms * pitch;
+  UNROLL for (int c = 0; c < N; c++)
+    UNROLL for (int a = 0; a < M; a++) sum[c][a] = (vec){0};
+  for (int64_t t = 0; t < p->taps; t++, d += tap_step) {
+    const float *source = x + p->tap_offsets[t];
+    vec value[WIDTH];
+    UNROLL for (int c = 0; c < N; c++) value[c] = load(source + c * plane);
+    UNROLL for (int a = 0; a < M; a++) {
+      vec atom = load(d + a * pitch);
+      UNROLL for (int c = 0; c < N; c++) sum[c][a] += value[c] * atom;
+    }
+  }
+  UNROLL for (int c = 0; c < N; c++)
+    UNROLL for (int a = 0; a < M; a++)
+      store(z + (c * p->atoms + a) * pitch, sum[c][a]);
+}
+
+/* Z of some channels of a tile: [channel][atom][pixel]. The junk lanes of a
+ * row are overwritten by the next row. */
+static void convolve_atoms(const problem *p, const float *planes,
+                           int64_t channel, int64_t channels, const float *d,
+                           const span *spans, int count, float *z,
+                           int64_t pitch) {
+  int64_t plane = plane_size(p);
+  for (int s = 0; s < count; s++)
+    for (int64_t c = 0, N; c < channels; c += N) {
+      N = pick_width(channels - c);
+      const float *x = planes + (spans[s].plane + channel + c) * plane +
+                       spans[s].base;
+      for (int64_t a = 0, M; a < p->atoms; a += M) {
+        M = pick_atoms(p->atoms - a);
+        PICK(forward_kernel, M, N, p, x, plane,
+             d + a * pitch + spans[s].pixel,
+             z + (c * p->atoms + a) * pitch + spans[s].pixel, pitch);
+      }
+    }
+}
+
+INLINE void input_kernel(int M, int N, const problem *p, float *dx,
+                         int64_t plane, const float *d, const float *dz,
+                         int64_t pitch, int length) {
+  vec grad[WIDTH][ATOMS];
+  int64_t tap_step = p->atoms * pitch;
+  UNROLL for (int c = 0; c < N; c++)
+    UNROLL for (int a = 0; a < M; a++)
+      grad[c][a] = keep(load(dz + (c * p->atoms + a) * pitch), length);
+  for (int64_t t = 0; t < p->taps; t++, d += tap_step) {
+    float *target = dx + p->tap_offsets[t];
+    vec sum[WIDTH];
+    UNROLL for (int c = 0; c < N; c++) sum[c] = load(target + c * plane);
+    UNROLL for (int a = 0; a < M; a++) {
+      vec atom = load(d + a * pitch);
+      UNROLL for (int c = 0; c < N; c++) sum[c] += grad[c][a] * atom;
+    }
+    UNROLL for (int c = 0; c < N; c++) store(target + c * plane, sum[c]);
+  }
+}
+
+/* Adds a tile's part of the input's gradient, for some channels. Taps are
+ * ordered by columns, so that two neighbouring steps touch two rows. */
+static void spread_input(const problem *p, float *planes, int64_t channel,
+                         int64_t channels, const float *d, const float *dz,
+                         const span *spans, int count, int64_t pitch) {
+  int64_t plane = plane_size(p);
+  for (int s = 0; s < count; s++)
+    for (int64_t c = 0, N; c < channels; c += N) {
+      N = pick_width(channels - c);
+      float *dx = planes + (spans[s].plane + channel + c) * plane +
+                  spans[s].base;
+      for (int64_t a = 0, M; a < p->atoms; a += M) {
+        M = pick_atoms(p->atoms - a);
+        PICK(input_kernel, M, N, p, dx, plane,
+             d + a * pitch + spans[s].pixel,
+             dz + (c * p->atoms + a) * pitch + spans[s].pixel, pitch,
+             spans[s].length);
+      }
+    }
+}
+
+INLINE void atom_kernel(int M, int N, const problem *p, const float *x,
+                        int64_t plane, const float *dz, int64_t channels,
+                        const int32_t *offsets, float *dd, int64_t pitch) {
+  vec sum[WIDTH][ATOMS];
+  UNROLL for (int t = 0; t < N; t++)
+    UNROLL for (int a = 0; a < M; a++)
+      sum[t][a] = load(dd + (t * p->atoms + a) * LANES);
+  for (int64_t c = 0; c < channels; c++) {
+    vec value[WIDTH];
+    UNROLL for (int t = 0; t < N; t++) value[t] = load(x + offsets[t]);
+    UNROLL for (int a = 0; a < M; a++) {
+      vec grad = load(dz + a * pitch);
+      UNROLL for (int t = 0; t < N; t++) sum[t][a] += value[t] * grad;
+    }
+    x += plane;
+    dz += p->atoms * pitch;
+  }
+  UNROLL for (int t = 0; t < N; t++)
+    UNROLL for (int a = 0; a < M; a++)
+      store(dd + (t * p->atoms + a) * LANES, sum[t][a]);
+}
+
+/* Gradient of the atoms of one span, [tap][atom][lane], from all channels. */
+static void correlate_atoms(const problem *p, const float *planes,
+                            const float *dz, const span *s, float *dd,
+                            int64_t pitch) {
+  enum { BLOCK = 2 * CHANNEL_BLOCK };
+  int64_t plane = plane_size(p);
+  memset(dd, 0, p->taps * p->atoms * LANES * sizeof(float));
+  for (int64_t c = 0; c < p->channels; c += BLOCK) {
+    int64_t channels = smaller(BLOCK, p->channels - c);
+    const float *x = planes + (s->plane + c) * plane + s->base;
+    for (int64_t t = 0, N; t < p->taps; t += N) {
+      N = pick_width(p->taps - t);
+      for (int64_t a = 0, M; a < p->atoms; a += M) {
+        M = pick_atoms(p->atoms - a);
+        PICK(atom_kernel, M, N, p, x, plane,
+             dz + (c * p->atoms + a) * pitch + s->pixel, channels,
+             p->tap_offsets + t, dd + (t * p->atoms + a) * LANES, pitch);
+      }
+    }
+  }
+}
+#endif
