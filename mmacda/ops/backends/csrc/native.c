@@ -85,16 +85,16 @@ static void forward_unit(void *argument, int64_t unit, float *scratch) {
   const problem *p = k->p;
   int64_t pitch = k->tiling.pitch;
   tile t = get_tile(p, &k->tiling, unit);
-  span spans[MAX_TILE];
+  span spans[MAX_SPANS];
   int count = make_spans(p, &t, spans);
   int64_t vectors = (t.pixels + LANES - 1) / LANES;
   float *d = scratch;
-  float *y = d + p->taps * p->atoms * pitch;
+  float *y = d + k->tiling.spans * atom_size(p);
   float *z = y + p->out_channels * pitch;
   float *alpha = z; /* before z is needed */
   read_tile(p, &t, p->atoms * p->coefficients, k->alpha, p->alpha, alpha,
             pitch);
-  compose_atoms(p, alpha, d, t.pixels, pitch);
+  compose_atoms(p, alpha, pitch, spans, count, d);
   for (int64_t g = 0; g < p->groups; g++) {
     left_side weight = forward_weight(k, g);
     for (int64_t c = 0; c < group_width(p); c += CHANNEL_BLOCK) {
@@ -120,9 +120,10 @@ static int64_t lay_out_forward(call *k, float *memory) {
                        packs ? p->out_channels * group_depth(p) : 0);
   k->packed = packs ? packed : NULL;
   k->team.scratch_size =
+      k->tiling.spans * atom_size(p) +
       k->tiling.pitch *
-      (p->taps * p->atoms + p->out_channels +
-       larger(CHANNEL_BLOCK, p->coefficients) * p->atoms);
+          (p->out_channels +
+           larger(CHANNEL_BLOCK, p->coefficients) * p->atoms);
   k->team.scratch =
       take(&memory, &total, k->team.scratch_size * k->team.threads);
   return total;
@@ -186,11 +187,13 @@ static void tile_unit(void *argument, int64_t unit, float *scratch) {
   int64_t coefficients = p->atoms * p->coefficients;
   float *dy = scratch, *alpha = dy + p->out_channels * pitch;
   float *dd = alpha + coefficients * pitch;
+  span spans[MAX_SPANS];
+  int count = make_spans(p, &t, spans);
   read_tile(p, &t, p->out_channels, k->y, p->y, dy, pitch);
   if (k->d) {
     read_tile(p, &t, coefficients, k->alpha, p->alpha, alpha, pitch);
-    compose_atoms(p, alpha, k->d + unit * p->taps * p->atoms * pitch,
-                  t.pixels, pitch);
+    compose_atoms(p, alpha, pitch, spans, count,
+                  k->d + unit * k->tiling.spans * atom_size(p));
   }
   if (k->dy)
     transpose(dy, p->out_channels, t.pixels, pitch,
@@ -204,8 +207,6 @@ static void tile_unit(void *argument, int64_t unit, float *scratch) {
              pitch, dz + g * depth * pitch, pitch, 0);
   }
   if (!(k->needs & GRAD_ALPHA)) return;
-  span spans[MAX_TILE];
-  int count = make_spans(p, &t, spans);
   for (int s = 0; s < count; s++) {
     correlate_atoms(p, k->planes, dz, &spans[s], dd, pitch);
     decompose_atoms(p, dd, alpha + spans[s].pixel, pitch);
@@ -225,9 +226,9 @@ static void channel_unit(void *argument, int64_t unit, float *z) {
   for (int64_t n = k->first_tile; n < k->last_tile; n++) {
     int64_t slot = n - k->first_tile;
     tile t = get_tile(p, &k->tiling, n);
-    span spans[MAX_TILE];
+    span spans[MAX_SPANS];
     int count = make_spans(p, &t, spans);
-    const float *d = k->d + slot * p->taps * atoms * pitch;
+    const float *d = k->d + slot * k->tiling.spans * atom_size(p);
     if (k->needs & GRAD_WEIGHT) {
       convolve_atoms(p, k->planes, c, channels, d, spans, count, z, pitch);
       multiply(channels * atoms, dweight_pitch(p) / LANES, t.pixels,
@@ -271,7 +272,7 @@ static int64_t lay_out_backward(call *k, float *memory) {
   int input = k->needs & GRAD_INPUT, alpha = k->needs & GRAD_ALPHA,
       weight = k->needs & GRAD_WEIGHT;
   k->tiling = make_tiling(p);
-  int64_t d = input || weight ? p->taps * p->atoms * k->tiling.pitch : 0;
+  int64_t d = input || weight ? k->tiling.spans * atom_size(p) : 0;
   int64_t dz = input || alpha ? depth * k->tiling.pitch : 0;
   int64_t dy = weight ? k->tiling.pixels * dy_pitch(p) : 0;
   int64_t bytes = (d + dz + dy) * (int64_t)sizeof(float);
@@ -294,7 +295,7 @@ static int64_t lay_out_backward(call *k, float *memory) {
   k->dy = dy ? part : NULL;
   k->team.scratch_size = larger(
       k->tiling.pitch * (p->out_channels + p->atoms * p->coefficients) +
-          p->taps * p->atoms * LANES,
+          atom_size(p),
       k->tiling.pitch * CHANNEL_BLOCK * p->atoms);
   k->team.scratch =
       take(&memory, &total, k->team.scratch_size * k->team.threads);

@@ -3,7 +3,7 @@
 #define MMACDA_PROBLEM_H
 #include "lanes.h"
 
-enum { MAX_TILE = 128, CHANNEL_BLOCK = 16 };
+enum { MAX_TILE = 128, MAX_SPANS = 32, CHANNEL_BLOCK = 16 };
 
 /* Strides of a (B, channels, height, width) tensor, in floats. */
 typedef struct {
@@ -38,6 +38,7 @@ static inline int64_t plane_size(const problem *p) {
 typedef struct {
   int64_t rows_per_tile, columns_per_tile, tiles_per_row, tiles;
   int64_t pixels; /* at most, in one tile */
+  int64_t spans;  /* likewise */
   int64_t pitch;  /* floats between two channels of a tile */
 } tiling;
 
@@ -46,10 +47,14 @@ typedef struct {
   int64_t pixels;
 } tile;
 
+static inline int64_t row_spans(int64_t columns) {
+  return (columns + LANES - 1) / LANES;
+}
+
 static tiling make_tiling(const problem *p) {
   int64_t rows = p->batch * p->out_height, width = p->out_width;
   int64_t target = larger(32, smaller(MAX_TILE, rows * width / 16));
-  tiling s = {1, width, 1, 0, 0, 0};
+  tiling s = {1, width, 1, 0, 0, 0, 0};
   if (width > target) {
     s.tiles_per_row = (width + target - 1) / target;
     s.columns_per_tile =
@@ -57,13 +62,15 @@ static tiling make_tiling(const problem *p) {
     s.tiles_per_row = (width + s.columns_per_tile - 1) / s.columns_per_tile;
   } else { /* the number of rows that fills its vectors best */
     double best = 0;
-    for (int64_t n = 1; n <= smaller(rows, target / width); n++) {
+    int64_t most = smaller(target / width, MAX_SPANS / row_spans(width));
+    for (int64_t n = 1; n <= smaller(rows, most); n++) {
       double filled = (double)(n * width) / round_up(n * width, LANES);
       if (filled >= best) best = filled, s.rows_per_tile = n;
     }
   }
   s.tiles = (rows + s.rows_per_tile - 1) / s.rows_per_tile * s.tiles_per_row;
   s.pixels = s.rows_per_tile * s.columns_per_tile;
+  s.spans = s.rows_per_tile * row_spans(s.columns_per_tile);
   /* An odd number of vectors spreads the channels over the cache sets; one
    * vector of slack lets the last row's vector run over. */
   s.pitch = (s.pixels + LANES - 1) / LANES + 1;
@@ -147,7 +154,7 @@ static void read_tile(const problem *p, const tile *t, int64_t channels,
   copy_tile(p, t, channels, (float *)tensor, s, block, pitch, 0);
   for (int64_t c = 0; c < channels; c++) /* defined values in the slack */
     memset(block + c * pitch + t->pixels, 0,
-           (round_up(t->pixels, LANES) - t->pixels) * sizeof(float));
+           (pitch - t->pixels) * sizeof(float));
 }
 
 static void write_tile(const problem *p, const tile *t, int64_t channels,
