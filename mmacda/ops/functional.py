@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from . import registered_op
+from .autocast import call_as_given, cast_inputs
 from .backends import BACKENDS, choose_backend
 from .geometry import ConvGeometry
 
@@ -23,15 +24,16 @@ class _AdaptiveConv2d(torch.autograd.Function):
     def forward(ctx, x, alpha, atom_bases, weight, geometry, backend):
         ctx.save_for_backward(x, alpha, atom_bases, weight)
         ctx.geometry, ctx.backend = geometry, backend
-        return backend.forward(x, alpha, atom_bases, weight, geometry)
+        return call_as_given(backend.forward, x, alpha, atom_bases, weight,
+                             geometry)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_output):
         x, alpha, atom_bases, weight = ctx.saved_tensors
-        grads = ctx.backend.backward(grad_output, x, alpha, atom_bases,
-                                     weight, ctx.geometry,
-                                     ctx.needs_input_grad[:4])
+        grads = call_as_given(ctx.backend.backward, grad_output, x, alpha,
+                              atom_bases, weight, ctx.geometry,
+                              ctx.needs_input_grad[:4])
         return (*grads, None, None)
 
 
@@ -93,7 +95,7 @@ def adaptive_conv2d(input: Tensor,
         atom_bases=atom_bases,
         bias=bias)
     _check_tensors(tensors)
-    input, basis_coefficients, weight, bias = _autocast(
+    input, basis_coefficients, weight, bias = cast_inputs(
         input, basis_coefficients, weight, bias)
     _check_dtypes(input, basis_coefficients, weight, bias)
     if not torch.jit.is_tracing():  # sizes are tensors while tracing
@@ -125,7 +127,8 @@ def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
     if torch.is_grad_enabled():
         return _AdaptiveConv2d.apply(x, alpha, atom_bases, weight, geometry,
                                      module)
-    return module.forward(x, alpha, atom_bases, weight, geometry)
+    return call_as_given(module.forward, x, alpha, atom_bases, weight,
+                         geometry)
 
 
 def _is_compiling() -> bool:
@@ -135,27 +138,6 @@ def _is_compiling() -> bool:
 def available_backends() -> tuple:
     """Names that ``backend=`` accepts."""
     return tuple(BACKENDS)
-
-
-def _autocast(*tensors):
-    dtype = _autocast_dtype(tensors[0].device.type)
-    if dtype is None:
-        return tensors
-    return tuple(
-        t.to(dtype) if t is not None and t.dtype != torch.float64 else t
-        for t in tensors)
-
-
-def _autocast_dtype(device: str) -> Optional[torch.dtype]:
-    """The dtype that autocast asks for on a device; None where it is off."""
-    if hasattr(torch, 'get_autocast_dtype'):  # torch >= 2.4
-        return torch.get_autocast_dtype(device) \
-            if torch.is_autocast_enabled(device) else None
-    if device == 'cuda' and torch.is_autocast_enabled():
-        return torch.get_autocast_gpu_dtype()
-    if device == 'cpu' and torch.is_autocast_cpu_enabled():
-        return torch.get_autocast_cpu_dtype()
-    return None
 
 
 def _check_tensors(tensors: dict) -> None:

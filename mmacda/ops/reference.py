@@ -38,7 +38,7 @@ def _patches(x: Tensor, kernel: int, stride, padding, dilation,
 
 
 def _kernel_size(num_taps: int) -> int:
-    return round(num_taps**0.5)
+    return round(int(num_taps)**0.5)  # a tensor while tracing
 
 
 def adaptive_conv2d_filters(input: Tensor,
@@ -62,7 +62,7 @@ def adaptive_conv2d_filters(input: Tensor,
     filters = torch.einsum('gocm,bmthw->bgocthw', composition, atoms)
     patches = _patches(input, _kernel_size(num_taps), stride, padding,
                        dilation, (height, width))
-    patches = patches.reshape(batch, groups, -1, num_taps, height, width)
+    patches = patches.unflatten(1, (groups, -1))
     output = torch.einsum('bgocthw,bgcthw->bgohw', filters, patches)
     output = output.reshape(batch, out_channels, height, width)
     return output if bias is None else output + bias[:, None, None]

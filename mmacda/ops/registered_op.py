@@ -9,7 +9,8 @@ from typing import Optional, Sequence, Tuple
 import torch
 from torch import Tensor
 
-from .backends import BACKENDS, choose_backend
+from .autocast import call_as_given
+from .backends import choose_backend
 from .geometry import ConvGeometry
 from .memory_format import memory_format_of
 
@@ -29,7 +30,7 @@ def _forward(input: Tensor, basis_coefficients: Tensor,
     geometry = _geometry(stride, padding, dilation, groups)
     arguments = input, basis_coefficients, atom_bases, weight, geometry
     _, module = choose_backend(backend, *arguments)
-    output = module.forward(*arguments)
+    output = call_as_given(module.forward, *arguments)
     return output.contiguous(memory_format=memory_format_of(input))
 
 
@@ -48,11 +49,8 @@ def _backward(
         needs: Sequence[bool]) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
     geometry = _geometry(stride, padding, dilation, groups)
     arguments = input, basis_coefficients, atom_bases, weight, geometry
-    if needs[2]:
-        module = BACKENDS['stock']
-    else:
-        _, module = choose_backend(backend, *arguments)
-    grads = module.backward(grad_output, *arguments, needs)
+    _, module = choose_backend(backend, *arguments)
+    grads = call_as_given(module.backward, grad_output, *arguments, needs)
     formats = (memory_format_of(input), ) + (torch.contiguous_format, ) * 3
     return tuple(
         input.new_empty(0) if grad is None else grad.contiguous(

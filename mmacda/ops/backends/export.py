@@ -23,6 +23,7 @@ def adaptive_conv2d(input: Tensor,
     """Takes and returns what :func:`mmacda.ops.adaptive_conv2d` does."""
     num_bases = basis_coefficients.shape[2]
     if atom_bases is None:  # direct atoms: the taps are the bases
+        num_bases = int(num_bases)  # a tensor while tracing
         kernel = round(num_bases**0.5)
         atom_bases = torch.eye(
             num_bases, dtype=input.dtype,

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..geometry import ConvGeometry
 from ..memory_format import make_dense, memory_format_of
+from . import stock
 
 ENVIRONMENT_VARIABLE = 'MMACDA_NATIVE'
 # Products per thread below which starting a thread costs more than it saves.
@@ -85,8 +86,6 @@ def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
         return f'it runs on a CPU, but the input is on {x.device}'
     if x.dtype != torch.float32:
         return f'it computes in float32, but the input is {x.dtype}'
-    if atom_bases is not None and atom_bases.requires_grad:
-        return 'it has no gradient for atom_bases'
     if alpha.numel() == 0 or x.numel() == 0 or weight.numel() == 0:
         return 'a tensor is empty'
     if os.environ.get(ENVIRONMENT_VARIABLE) == '0':
@@ -224,8 +223,12 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
              atom_bases: Optional[Tensor], weight: Tensor,
              geometry: ConvGeometry,
              needs: Sequence[bool]) -> Tuple[Optional[Tensor], ...]:
-    """Gradients of input, coefficients and weight, where needed."""
+    """Gradients of input, coefficients, bases and weight, where needed."""
     library, _ = _load()
+    grad_bases = None
+    if needs[2]:  # rare: bases are fixed in the paper
+        grad_bases = stock.backward(grad_output, x, alpha, atom_bases, weight,
+                                    geometry, (False, False, True, False))[2]
     grad_output, x = make_dense(grad_output), make_dense(x)
     weight, shape = weight.contiguous(), alpha.shape
     alpha = make_dense(alpha.flatten(1, 2))
@@ -250,4 +253,4 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
         memory.data_ptr(), flags, threads, _launcher(library))
     if need_alpha:
         grad_alpha = grad_alpha.view(shape)
-    return grad_x, grad_alpha, None, grad_weight
+    return grad_x, grad_alpha, grad_bases, grad_weight
