@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .autocast import call_as_given
-from .backends import choose_backend
+from .backends import BACKENDS, choose_backend
 from .geometry import ConvGeometry
 from .memory_format import memory_format_of
 
@@ -22,6 +22,12 @@ def _geometry(stride, padding, dilation, groups) -> ConvGeometry:
         tuple(stride), tuple(padding), tuple(dilation), groups)
 
 
+def _choose(backend, *arguments):
+    _, module = choose_backend(backend, *arguments)
+    # Autograd does not reach into an operator.
+    return module if hasattr(module, 'backward') else BACKENDS['stock']
+
+
 def _forward(input: Tensor, basis_coefficients: Tensor,
              atom_bases: Optional[Tensor], weight: Tensor,
              stride: Sequence[int], padding: Sequence[int],
@@ -29,7 +35,7 @@ def _forward(input: Tensor, basis_coefficients: Tensor,
              backend: Optional[str]) -> Tensor:
     geometry = _geometry(stride, padding, dilation, groups)
     arguments = input, basis_coefficients, atom_bases, weight, geometry
-    _, module = choose_backend(backend, *arguments)
+    module = _choose(backend, *arguments)
     output = call_as_given(module.forward, *arguments)
     return output.contiguous(memory_format=memory_format_of(input))
 
@@ -49,7 +55,7 @@ def _backward(
         needs: Sequence[bool]) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
     geometry = _geometry(stride, padding, dilation, groups)
     arguments = input, basis_coefficients, atom_bases, weight, geometry
-    _, module = choose_backend(backend, *arguments)
+    module = _choose(backend, *arguments)
     grads = call_as_given(module.backward, grad_output, *arguments, needs)
     formats = (memory_format_of(input), ) + (torch.contiguous_format, ) * 3
     return tuple(

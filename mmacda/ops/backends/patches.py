@@ -11,6 +11,9 @@ from torch import Tensor
 
 from ..geometry import ConvGeometry
 
+# Floats in an input row below which a call per row costs more than it saves.
+ROW_FLOATS = 512
+
 
 class Chunk(NamedTuple):
     """Output rows of one image, or of several whole images."""
@@ -193,6 +196,7 @@ class RowPatches(_Patches):
 def make_patches(x: Tensor, kernel: int, live: List[int],
                  geometry: ConvGeometry) -> _Patches:
     """Patches of x by the quicker way that its device and geometry allow."""
-    by_row = x.device.type == 'cpu' and geometry.dilation[1] == 1
+    by_row = x.device.type == 'cpu' and geometry.dilation[1] == 1 \
+        and x.shape[1] * x.shape[3] >= ROW_FLOATS
     return (RowPatches if by_row else GatheredPatches)(pad(x, geometry),
                                                        kernel, live, geometry)

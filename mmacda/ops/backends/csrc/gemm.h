@@ -39,7 +39,7 @@ INLINE void multiply_block(int rows, int columns, int64_t depth,
   multiply_block(R, N, depth, a, row_step, depth_step, b, ldb, c, ldc, add)
 #define MULTIPLY_ROWS(R) \
   switch (columns) { \
-    case 3: MULTIPLY(R, 3); break; \
+    case 3: MULTIPLY(R, AT_MOST(COLUMNS, 3)); break; \
     case 2: MULTIPLY(R, 2); break; \
     default: MULTIPLY(R, 1); \
   }

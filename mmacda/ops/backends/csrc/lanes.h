@@ -46,10 +46,13 @@ static inline int64_t round_up(int64_t n, int64_t unit) {
   return (n + unit - 1) / unit * unit;
 }
 
+/* Keeps branches that are never taken within the bounds of their arrays. */
+#define AT_MOST(limit, n) ((limit) < (n) ? (limit) : (n))
+
 /* Calls KERNEL(atoms, width, ...) with both as compile-time constants. */
 #define PICK_WIDTH(KERNEL, M, width, ...) \
   switch (width) { \
-    case 4: KERNEL(M, 4, __VA_ARGS__); break; \
+    case 4: KERNEL(M, AT_MOST(WIDTH, 4), __VA_ARGS__); break; \
     case 2: KERNEL(M, 2, __VA_ARGS__); break; \
     default: KERNEL(M, 1, __VA_ARGS__); \
   }
