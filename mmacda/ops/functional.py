@@ -5,9 +5,16 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from . import reference
+from . import registered_op
+from .autocast import call_as_given, cast_inputs
 from .backends import BACKENDS, choose_backend
 from .geometry import ConvGeometry
+
+# Those that autograd differentiates.
+DIFFERENTIABLE_BACKENDS = {
+    name: module
+    for name, module in BACKENDS.items() if not hasattr(module, 'backward')
+}
 
 
 class _AdaptiveConv2d(torch.autograd.Function):
@@ -17,15 +24,16 @@ class _AdaptiveConv2d(torch.autograd.Function):
     def forward(ctx, x, alpha, atom_bases, weight, geometry, backend):
         ctx.save_for_backward(x, alpha, atom_bases, weight)
         ctx.geometry, ctx.backend = geometry, backend
-        return backend.forward(x, alpha, atom_bases, weight, geometry)
+        return call_as_given(backend.forward, x, alpha, atom_bases, weight,
+                             geometry)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_output):
         x, alpha, atom_bases, weight = ctx.saved_tensors
-        grads = ctx.backend.backward(grad_output, x, alpha, atom_bases,
-                                     weight, ctx.geometry,
-                                     ctx.needs_input_grad[:4])
+        grads = call_as_given(ctx.backend.backward, grad_output, x, alpha,
+                              atom_bases, weight, ctx.geometry,
+                              ctx.needs_input_grad[:4])
         return (*grads, None, None)
 
 
@@ -87,49 +95,49 @@ def adaptive_conv2d(input: Tensor,
         atom_bases=atom_bases,
         bias=bias)
     _check_tensors(tensors)
-    input, basis_coefficients, weight, bias = _autocast(
+    input, basis_coefficients, weight, bias = cast_inputs(
         input, basis_coefficients, weight, bias)
     _check_dtypes(input, basis_coefficients, weight, bias)
     if not torch.jit.is_tracing():  # sizes are tensors while tracing
         _check_shapes(input, basis_coefficients, atom_bases, weight, bias,
                       geometry)
-    name, implementation = choose_backend(backend, input, basis_coefficients,
-                                          atom_bases, weight, geometry)
-    if name == 'reference':
-        return reference.adaptive_conv2d(input, basis_coefficients, atom_bases,
-                                         weight, bias, *geometry)
     # The CPU's half precision products are slow: compute in float32 there.
     dtype = input.dtype
     if input.device.type == 'cpu' and dtype in (torch.half, torch.bfloat16):
         input, basis_coefficients, weight = (
             t.float() for t in (input, basis_coefficients, weight))
-    output = _AdaptiveConv2d.apply(input, basis_coefficients, atom_bases,
-                                   weight, geometry, implementation)
+    output = _run(backend, input, basis_coefficients, atom_bases, weight,
+                  geometry)
     if bias is not None:
         output = output + bias.to(output.dtype)[:, None, None]
     return output.to(dtype)
 
 
+def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
+         atom_bases: Optional[Tensor], weight: Tensor,
+         geometry: ConvGeometry) -> Tensor:
+    if _is_compiling() and not torch.onnx.is_in_onnx_export() \
+            and backend not in DIFFERENTIABLE_BACKENDS:
+        return registered_op.apply(x, alpha, atom_bases, weight, *geometry,
+                                   backend)
+    _, module = choose_backend(backend, x, alpha, atom_bases, weight, geometry)
+    if module in DIFFERENTIABLE_BACKENDS.values():
+        return module.adaptive_conv2d(x, alpha, atom_bases, weight, None,
+                                      *geometry)
+    if torch.is_grad_enabled():
+        return _AdaptiveConv2d.apply(x, alpha, atom_bases, weight, geometry,
+                                     module)
+    return call_as_given(module.forward, x, alpha, atom_bases, weight,
+                         geometry)
+
+
+def _is_compiling() -> bool:
+    return registered_op.AVAILABLE and torch.compiler.is_compiling()
+
+
 def available_backends() -> tuple:
     """Names that ``backend=`` accepts."""
     return tuple(BACKENDS)
-
-
-def _autocast(*tensors):
-    device = tensors[0].device.type
-    if device == 'cuda':
-        enabled, dtype = (torch.is_autocast_enabled(),
-                          torch.get_autocast_gpu_dtype())
-    elif device == 'cpu':
-        enabled, dtype = (torch.is_autocast_cpu_enabled(),
-                          torch.get_autocast_cpu_dtype())
-    else:
-        return tensors
-    if not enabled:
-        return tensors
-    return tuple(
-        t.to(dtype) if t is not None and t.dtype != torch.float64 else t
-        for t in tensors)
 
 
 def _check_tensors(tensors: dict) -> None:

@@ -1,25 +1,40 @@
-"""Implementations of adaptive_conv2d, and the rule that chooses one."""
+"""Implementations of adaptive_conv2d, and the rule that chooses one.
+
+A module has ``forward`` and ``backward``, or is differentiated by autograd and
+has ``adaptive_conv2d``. ``can_run``, where there is one, gives the reason why
+a call cannot be served, or None.
+"""
+import logging
 import os
+from functools import lru_cache
 from types import ModuleType
 from typing import Dict, Optional, Tuple
 
 import torch
 
-from . import stock
+from .. import reference
+from . import export, native, stock
 
-# 'reference' is differentiated by autograd and has no module here.
-BACKENDS: Dict[str, Optional[ModuleType]] = dict(stock=stock, reference=None)
+BACKENDS: Dict[str, ModuleType] = dict(
+    native=native, stock=stock, export=export, reference=reference)
 ENVIRONMENT_VARIABLE = 'MMACDA_BACKEND'
+# Elements of the unfolded input up to which unfolding is the quicker way
+# without the native backend; 4 MB in float32.
+SMALL_UNFOLD = 2**20
+
+logger = logging.getLogger('mmacda')
 
 
 def choose_backend(name: Optional[str], x,
-                   *arguments) -> Tuple[str, Optional[ModuleType]]:
+                   *arguments) -> Tuple[str, ModuleType]:
     """Name and module of the backend that serves a call.
 
     A name given by the caller, else by the environment variable
-    ``MMACDA_BACKEND``, is binding. Otherwise tracing (FLOPs counters,
-    TorchScript) takes the reference, whose matrix products a counter sees,
-    and all else the stock backend.
+    ``MMACDA_BACKEND``, is binding. Otherwise ONNX export takes the export
+    form, other tracing (FLOPs counters, TorchScript) the reference, whose
+    matrix products a counter sees, and all else native where it can run.
+    Where it cannot, stock serves, but for inputs so small that its many calls
+    cost more than the reference's unfold.
 
     Raises:
         ValueError: If the name is unknown or the backend cannot run the call.
@@ -28,12 +43,39 @@ def choose_backend(name: Optional[str], x,
     if name is None and os.environ.get(ENVIRONMENT_VARIABLE):
         name, source = os.environ[ENVIRONMENT_VARIABLE], ENVIRONMENT_VARIABLE
     if name is None:
-        name = 'reference' if torch.jit.is_tracing() else 'stock'
+        name = _choose(x, *arguments)
+        return name, BACKENDS[name]
     if name not in BACKENDS:
         raise ValueError(f'{source}={name!r} is unknown; supported are '
                          f'{", ".join(map(repr, BACKENDS))}')
     module = BACKENDS[name]
-    reason = module.can_run(x, *arguments) if module else None
+    reason = module.can_run(x, *arguments) if hasattr(module,
+                                                      'can_run') else None
     if reason:
         raise ValueError(f'{source}={name!r} cannot run this call: {reason}')
     return name, module
+
+
+def _choose(x, *arguments) -> str:
+    if torch.onnx.is_in_onnx_export():
+        return 'export'
+    if torch.jit.is_tracing():
+        return 'reference'
+    reason = native.can_run(x, *arguments)
+    if reason is None:
+        return 'native'
+    _log_once(reason)
+    return 'reference' if _unfolded_size(*arguments, x) < SMALL_UNFOLD \
+        else 'stock'
+
+
+def _unfolded_size(alpha, atom_bases, weight, geometry, x) -> int:
+    batch, _, taps, height, width = alpha.shape
+    if atom_bases is not None:
+        taps = atom_bases[0].numel()
+    return batch * height * width * taps * x.shape[1]
+
+
+@lru_cache(maxsize=None)
+def _log_once(reason: str) -> None:
+    logger.info('not using the native backend: %s', reason)

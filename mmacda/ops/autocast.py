@@ -1,0 +1,40 @@
+"""What autocast asks for, and how to keep it out of a backend."""
+from typing import Any, Callable, Optional
+
+import torch
+
+# Those that autocast knows; it refuses others, such as meta.
+DEVICES = ('cpu', 'cuda')
+
+
+def autocast_dtype(device: str) -> Optional[torch.dtype]:
+    """The dtype that autocast asks for on a device; None where it is off."""
+    if device not in DEVICES:
+        return None
+    if hasattr(torch, 'get_autocast_dtype'):  # torch >= 2.4
+        return torch.get_autocast_dtype(device) \
+            if torch.is_autocast_enabled(device) else None
+    if device == 'cuda' and torch.is_autocast_enabled():
+        return torch.get_autocast_gpu_dtype()
+    if device == 'cpu' and torch.is_autocast_cpu_enabled():
+        return torch.get_autocast_cpu_dtype()
+    return None
+
+
+def cast_inputs(*tensors: Optional[torch.Tensor]) -> tuple:
+    """The tensors in the dtype that autocast asks for; None stays None."""
+    dtype = autocast_dtype(tensors[0].device.type)
+    if dtype is None:
+        return tensors
+    return tuple(
+        t.to(dtype) if t is not None and t.dtype != torch.float64 else t
+        for t in tensors)
+
+
+def call_as_given(function: Callable, *arguments: Any) -> Any:
+    """``function(*arguments)`` in the dtypes of its arguments."""
+    device = arguments[0].device.type
+    if autocast_dtype(device) is None:
+        return function(*arguments)
+    with torch.autocast(device, enabled=False):
+        return function(*arguments)

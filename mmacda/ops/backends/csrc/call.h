@@ -1,0 +1,56 @@
+/* What the units of a call share. */
+#ifndef MMACDA_CALL_H
+#define MMACDA_CALL_H
+#include "atoms.h"
+#include "gemm.h"
+#include "planes.h"
+#include "team.h"
+
+enum { GRAD_INPUT = 1, GRAD_ALPHA = 2, GRAD_WEIGHT = 4 };
+enum { ROUND_BYTES = 4 << 20, PACK_PIXELS = 256 };
+
+typedef struct {
+  const problem *p;
+  tiling tiling;
+  team team;
+  const float *x, *alpha, *weight;
+  float *y; /* or its gradient */
+  float *planes, *packed;
+  int needs;
+  float *dx, *dalpha, *dweight;
+  float *dplanes, *dpacked, *d, *dz, *dy;
+  int64_t round, first_tile, last_tile, block;
+} call;
+
+static inline int64_t group_width(const problem *p) {
+  return p->channels / p->groups;
+}
+static inline int64_t group_depth(const problem *p) {
+  return p->channels / p->groups * p->atoms;
+}
+static inline int64_t group_outputs(const problem *p) {
+  return p->out_channels / p->groups;
+}
+/* Row lengths of dy, [pixel][output], and of dweight, [channel][output]. */
+static inline int64_t dy_pitch(const problem *p) {
+  return round_up(p->out_channels + LANES, LANES);
+}
+static inline int64_t dweight_pitch(const problem *p) {
+  return round_up(group_outputs(p), LANES);
+}
+
+/* Hands out consecutive parts of one buffer; null counts only. */
+static float *take(float **memory, int64_t *total, int64_t floats) {
+  float *part = *memory;
+  floats = round_up(larger(floats, 0), LANES);
+  if (part) *memory += floats;
+  *total += floats;
+  return part;
+}
+
+static void pad_unit(void *argument, int64_t unit, float *scratch) {
+  call *k = argument;
+  (void)scratch;
+  copy_planes(k->p, (float *)k->x, k->p->x, k->planes, unit, 1);
+}
+#endif

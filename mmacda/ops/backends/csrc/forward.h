@@ -1,0 +1,91 @@
+/* Forward: tiles of pixels, each through both convolutions at once. */
+#ifndef MMACDA_FORWARD_H
+#define MMACDA_FORWARD_H
+#include "call.h"
+
+static left_side forward_weight(const call *k, int64_t group) {
+  int64_t depth = group_depth(k->p);
+  int64_t offset = group * group_outputs(k->p) * depth;
+  if (k->packed) return (left_side){k->packed + offset, 1, 0, depth};
+  return (left_side){k->weight + offset, depth, 1, 0};
+}
+
+static void forward_pack_unit(void *argument, int64_t unit, float *scratch) {
+  call *k = argument;
+  int64_t outputs = group_outputs(k->p), depth = group_depth(k->p);
+  int64_t panels = (outputs + ROWS - 1) / ROWS;
+  int64_t offset = unit / panels * outputs * depth;
+  left_side source = {k->weight + offset, depth, 1, 0};
+  (void)scratch;
+  pack_panel(outputs, depth, source, unit % panels * ROWS,
+             k->packed + offset);
+}
+
+static void forward_unit(void *argument, int64_t unit, float *scratch) {
+  call *k = argument;
+  const problem *p = k->p;
+  int64_t pitch = k->tiling.pitch;
+  tile t = get_tile(p, &k->tiling, unit);
+  span spans[MAX_SPANS];
+  int count = make_spans(p, &t, spans);
+  int64_t vectors = (t.pixels + LANES - 1) / LANES;
+  float *d = scratch;
+  float *y = d + k->tiling.spans * atom_size(p);
+  float *z = y + p->out_channels * pitch;
+  float *alpha = z; /* before z is needed */
+  read_tile(p, &t, p->atoms * p->coefficients, k->alpha, p->alpha, alpha,
+            pitch);
+  compose_atoms(p, alpha, pitch, spans, count, d);
+  for (int64_t g = 0; g < p->groups; g++) {
+    left_side weight = forward_weight(k, g);
+    for (int64_t c = 0; c < group_width(p); c += CHANNEL_BLOCK) {
+      int64_t channels = smaller(CHANNEL_BLOCK, group_width(p) - c);
+      convolve_atoms(p, k->planes, g * group_width(p) + c, channels, d,
+                     spans, count, z, pitch);
+      multiply(group_outputs(p), vectors, channels * p->atoms, weight,
+               c * p->atoms, z, pitch, y + g * group_outputs(p) * pitch,
+               pitch, c > 0);
+    }
+  }
+  write_tile(p, &t, p->out_channels, k->y, p->y, y, pitch);
+}
+
+static int64_t lay_out_forward(call *k, float *memory) {
+  const problem *p = k->p;
+  int64_t total = 0;
+  k->tiling = make_tiling(p);
+  k->planes = take(&memory, &total,
+                   p->batch * p->channels * plane_size(p));
+  int packs = p->batch * p->out_height * p->out_width >= PACK_PIXELS;
+  float *packed = take(&memory, &total,
+                       packs ? p->out_channels * group_depth(p) : 0);
+  k->packed = packs ? packed : NULL;
+  k->team.scratch_size =
+      k->tiling.spans * atom_size(p) +
+      k->tiling.pitch *
+          (p->out_channels +
+           larger(CHANNEL_BLOCK, p->coefficients) * p->atoms);
+  k->team.scratch =
+      take(&memory, &total, k->team.scratch_size * k->team.threads);
+  return total;
+}
+
+int64_t mmacda_forward_floats(const problem *p, int threads) {
+  call k = {.p = p, .team = {.threads = threads}};
+  return lay_out_forward(&k, NULL);
+}
+
+void mmacda_forward(const problem *p, const float *x, const float *alpha,
+                    const float *weight, float *y, float *memory,
+                    int threads, launcher launch) {
+  call k = {.p = p, .x = x, .alpha = alpha, .weight = weight, .y = y};
+  k.team = (team){.threads = threads, .launch = launch, .call = &k};
+  lay_out_forward(&k, memory);
+  run_units(&k.team, plane_units(p), pad_unit);
+  if (k.packed)
+    run_units(&k.team,
+              p->groups * ((group_outputs(p) + ROWS - 1) / ROWS),
+              forward_pack_unit);
+  run_units(&k.team, k.tiling.tiles, forward_unit);
+}
+#endif

@@ -1,0 +1,138 @@
+"""The C backend: float32 on a CPU, compiled at first use.
+
+The sources under ``csrc`` need no PyTorch headers; they are called through
+ctypes on raw pointers, without the interpreter lock. ``MMACDA_NATIVE=0``
+switches the backend off.
+"""
+import ctypes
+import logging
+import os
+from functools import lru_cache
+from typing import NamedTuple, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor
+
+from ..geometry import ConvGeometry
+from ..memory_format import make_dense, memory_format_of
+from . import stock
+from .native_plan import Plan, make_plan
+
+ENVIRONMENT_VARIABLE = 'MMACDA_NATIVE'
+
+logger = logging.getLogger('mmacda')
+
+
+class _Library(NamedTuple):
+    functions: ctypes.CDLL
+    launcher: Optional[int]  # GOMP_parallel of PyTorch's own threads
+    process: int
+
+
+@lru_cache(maxsize=None)
+def _load() -> Tuple[Optional[_Library], Optional[str]]:
+    """The library, or the reason why there is none (logged once)."""
+    from ..build import BuildError, build  # its own main module at times
+    try:
+        path, _ = build()
+        functions = ctypes.CDLL(str(path))
+    except (BuildError, OSError) as error:
+        reason = f'the native library is not available: {error}'
+        logger.warning('%s; PyTorch\'s operators serve instead, more slowly',
+                       reason)
+        return None, reason
+    pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
+    functions.mmacda_forward_floats.argtypes = [pointer, number]
+    functions.mmacda_forward_floats.restype = size
+    functions.mmacda_forward.argtypes = [pointer] * 6 + [number, pointer]
+    functions.mmacda_forward.restype = None
+    functions.mmacda_backward_floats.argtypes = [pointer, number, number]
+    functions.mmacda_backward_floats.restype = size
+    functions.mmacda_backward.argtypes = [pointer] * 9 + [
+        number, number, pointer
+    ]
+    functions.mmacda_backward.restype = None
+    launcher = getattr(ctypes.CDLL(None), 'GOMP_parallel', None)
+    return _Library(functions, launcher and ctypes.cast(
+        launcher, pointer).value, os.getpid()), None
+
+
+def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
+            weight: Tensor, geometry: ConvGeometry) -> Optional[str]:
+    """Reason why this backend cannot serve the call, or None."""
+    if x.device.type != 'cpu':
+        return f'it runs on a CPU, but the input is on {x.device}'
+    if x.dtype != torch.float32:
+        return f'it computes in float32, but the input is {x.dtype}'
+    if alpha.numel() == 0 or x.numel() == 0 or weight.numel() == 0:
+        return 'a tensor is empty'
+    if os.environ.get(ENVIRONMENT_VARIABLE) == '0':
+        return f'{ENVIRONMENT_VARIABLE}=0 switches it off'
+    return _load()[1]
+
+
+def _memory(plan: Plan, count_floats, *arguments) -> Tensor:
+    if arguments not in plan.floats:
+        plan.floats[arguments] = count_floats(plan.address, *arguments)
+    return torch.empty(plan.floats[arguments], dtype=torch.float32)
+
+
+def _launcher(library: _Library) -> Optional[int]:
+    # The OpenMP runtime's threads do not survive a fork; plain ones do.
+    return library.launcher if os.getpid() == library.process else None
+
+
+def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
+            weight: Tensor, geometry: ConvGeometry) -> Tensor:
+    """Output Y (B, C_out, Ho, Wo) without bias, in the input's format."""
+    library, _ = _load()
+    x, weight, atoms = make_dense(x), weight.contiguous(), alpha.shape[1]
+    alpha = make_dense(alpha.flatten(1, 2))
+    y = torch.empty((alpha.shape[0], weight.shape[0], *alpha.shape[2:]),
+                    dtype=x.dtype,
+                    memory_format=memory_format_of(x))
+    plan = make_plan(x, alpha, atoms, atom_bases, y, geometry)
+    threads = plan.threads()
+    memory = _memory(plan, library.functions.mmacda_forward_floats, threads)
+    library.functions.mmacda_forward(plan.address, x.data_ptr(),
+                                     alpha.data_ptr(), weight.data_ptr(),
+                                     y.data_ptr(), memory.data_ptr(), threads,
+                                     _launcher(library))
+    return y
+
+
+def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
+             atom_bases: Optional[Tensor], weight: Tensor,
+             geometry: ConvGeometry,
+             needs: Sequence[bool]) -> Tuple[Optional[Tensor], ...]:
+    """Gradients of input, coefficients, bases and weight, where needed."""
+    library, _ = _load()
+    grad_bases = None
+    if needs[2]:  # rare: bases are fixed in the paper
+        grad_bases = stock.backward(grad_output, x, alpha, atom_bases, weight,
+                                    geometry, (False, False, True, False))[2]
+    grad_output, x = make_dense(grad_output), make_dense(x)
+    weight, shape = weight.contiguous(), alpha.shape
+    alpha = make_dense(alpha.flatten(1, 2))
+    plan = make_plan(x, alpha, shape[1], atom_bases, grad_output, geometry)
+    need_x, need_alpha, _, need_weight = needs
+    flags = need_x + 2 * need_alpha + 4 * need_weight
+    grad_x = grad_alpha = grad_weight = None
+    if need_x:
+        make = torch.empty_like if plan.covers_input else torch.zeros_like
+        grad_x = make(x)
+    if need_alpha:
+        grad_alpha = torch.empty_like(alpha)
+    if need_weight:
+        grad_weight = torch.empty_like(weight)
+    threads = plan.threads()
+    memory = _memory(plan, library.functions.mmacda_backward_floats, flags,
+                     threads)
+    library.functions.mmacda_backward(
+        plan.address, grad_output.data_ptr(), x.data_ptr(), alpha.data_ptr(),
+        weight.data_ptr(), *(None if grad is None else grad.data_ptr()
+                             for grad in (grad_x, grad_alpha, grad_weight)),
+        memory.data_ptr(), flags, threads, _launcher(library))
+    if need_alpha:
+        grad_alpha = grad_alpha.view(shape)
+    return grad_x, grad_alpha, grad_bases, grad_weight

@@ -1,0 +1,149 @@
+"""What the native backend knows about a call before it sees the values."""
+import ctypes
+from functools import lru_cache
+from typing import NamedTuple, Optional, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..geometry import ConvGeometry
+
+# Products per thread below which starting a thread costs more than it saves.
+PRODUCTS_PER_THREAD = 2 * 10**6
+MAX_THREADS = 256  # csrc/team.h
+NARROW = 8  # pixels: half a vector of the widest kind
+
+
+class _Strides(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int64)
+                for name in ('image', 'channel', 'row', 'column')]
+
+
+class _Problem(ctypes.Structure):
+    """``problem`` in csrc/problem.h."""
+    _fields_ = [(name, ctypes.c_int64) for name in (
+        'batch', 'channels', 'height', 'width', 'out_channels', 'out_height',
+        'out_width', 'atoms', 'coefficients', 'taps', 'groups', 'stride_h',
+        'stride_w', 'pad_h', 'pad_w', 'phases', 'plane_rows', 'plane_columns')
+                ] + [(name, _Strides) for name in ('x', 'alpha', 'y')] + [
+                    (name, ctypes.c_void_p)
+                    for name in ('phase_rows', 'phase_columns', 'tap_offsets',
+                                 'by_tap_start', 'by_tap_index',
+                                 'by_coefficient_start',
+                                 'by_coefficient_index', 'by_tap_value',
+                                 'by_coefficient_value')
+                ]
+
+
+class _SparseBases(NamedTuple):
+    """Live taps and the non-zero basis values, row-compressed both ways."""
+    rows: np.ndarray
+    columns: np.ndarray
+    by_tap: Tuple[np.ndarray, ...]
+    by_coefficient: Tuple[np.ndarray, ...]
+
+
+def _compress(matrix: np.ndarray) -> Tuple[np.ndarray, ...]:
+    row, column = np.nonzero(matrix)
+    start = np.searchsorted(row, np.arange(len(matrix) + 1))
+    return (start.astype(np.int32), column.astype(np.int32),
+            matrix[row, column].astype(np.float32))
+
+
+@lru_cache(maxsize=64)
+def _sparse_bases(values: Optional[bytes], coefficients: int,
+                  turned: bool) -> _SparseBases:
+    if values is None:  # direct atoms: every coefficient is a tap
+        bases = np.eye(coefficients, dtype=np.float32)
+    else:
+        bases = np.frombuffer(values, np.float32).reshape(coefficients, -1)
+    kernel = round(bases.shape[1]**0.5)
+    if turned:
+        bases = bases.reshape(-1, kernel, kernel).swapaxes(1, 2)
+        bases = bases.reshape(coefficients, -1)
+    live = np.flatnonzero(bases.any(0))
+    # By columns: csrc/atoms.h:spread_input says why.
+    live = live[np.argsort(live % kernel, kind='stable')]
+    return _SparseBases(live // kernel, live % kernel,
+                        _compress(bases[:, live].T), _compress(bases[:, live]))
+
+
+class Plan:
+    """A problem whose arrays stay alive, and its memory by thread count."""
+
+    def __init__(self, x_shape, x_strides, alpha_shape, alpha_strides,
+                 y_strides, out_channels, atoms, geometry, values):
+        batch, channels, height, width = x_shape
+        coefficients, out_height, out_width = alpha_shape[1:]
+        coefficients //= atoms
+        (stride_h, stride_w), (pad_h, pad_w), (dil_h, dil_w), groups = geometry
+        # Vectors run along the width: turn maps that are narrow and high.
+        turned = out_width < min(NARROW, out_height)
+        if turned:
+            height, width = width, height
+            out_height, out_width = out_width, out_height
+            stride_h, stride_w = stride_w, stride_h
+            pad_h, pad_w = pad_w, pad_h
+            dil_h, dil_w = dil_w, dil_h
+            x_strides, alpha_strides, y_strides = (
+                (image, channel, column, row)
+                for image, channel, row, column in (x_strides, alpha_strides,
+                                                    y_strides))
+        bases = _sparse_bases(values, coefficients, turned)
+        rows, columns = bases.rows * dil_h, bases.columns * dil_w
+        plane_rows = out_height + (rows // stride_h).max(initial=0)
+        plane_columns = out_width + (columns // stride_w).max(initial=0)
+        phases, phase = np.unique(
+            rows % stride_h * stride_w + columns % stride_w,
+            return_inverse=True)
+        offsets = (phase * plane_rows +
+                   rows // stride_h) * plane_columns + columns // stride_w
+        arrays = dict(
+            phase_rows=phases // stride_w,
+            phase_columns=phases % stride_w,
+            tap_offsets=offsets,
+            by_tap_start=bases.by_tap[0],
+            by_tap_index=bases.by_tap[1],
+            by_tap_value=bases.by_tap[2],
+            by_coefficient_start=bases.by_coefficient[0],
+            by_coefficient_index=bases.by_coefficient[1],
+            by_coefficient_value=bases.by_coefficient[2])
+        self.arrays = {
+            name: array if array.dtype == np.float32 else array.astype(
+                np.int32)
+            for name, array in arrays.items()
+        }
+        self.problem = _Problem(
+            batch, channels, height, width, out_channels, out_height,
+            out_width, atoms, coefficients, len(rows), groups, stride_h,
+            stride_w, pad_h, pad_w, len(phases), plane_rows, plane_columns,
+            _Strides(*x_strides), _Strides(*alpha_strides),
+            _Strides(*y_strides),
+            **{name: a.ctypes.data for name, a in self.arrays.items()})
+        self.address = ctypes.addressof(self.problem)
+        self.covers_input = stride_h == stride_w == 1 \
+            and plane_rows >= pad_h + height \
+            and plane_columns >= pad_w + width
+        products = alpha_shape[0] * out_height * out_width * atoms * channels
+        products *= len(rows) + out_channels // groups
+        self.most_threads = 1 + products // PRODUCTS_PER_THREAD
+        self.floats = {}
+
+    def threads(self) -> int:
+        return min(torch.get_num_threads(), self.most_threads, MAX_THREADS)
+
+
+_cached_plan = lru_cache(maxsize=256)(Plan)
+
+
+def make_plan(x: Tensor, alpha: Tensor, atoms: int,
+              atom_bases: Optional[Tensor], y: Tensor,
+              geometry: ConvGeometry) -> Plan:
+    """The plan of a call; ``alpha`` is (B, m * J, Ho, Wo)."""
+    values = None
+    if atom_bases is not None:
+        bases = atom_bases.detach().float().contiguous()
+        values = ctypes.string_at(bases.data_ptr(), 4 * bases.numel())
+    return _cached_plan(x.shape, x.stride(), alpha.shape, alpha.stride(),
+                        y.stride(), y.shape[1], atoms, geometry, values)
