@@ -48,7 +48,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=('mmacda', 'mmacda.*')),
-    package_data={'mmacda': ['ops/backends/*.c', 'ops/backends/*.h']},
+    package_data={'mmacda': ['ops/backends/csrc/*']},
     python_requires='>=3.8',
     # PyTorch, MMEngine and MMCV are the user's own: see the extras.
     install_requires=['numpy', 'scipy'],

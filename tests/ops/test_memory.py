@@ -12,7 +12,7 @@ from .cases import OPERANDS, Case, evaluate
 FLOAT = 4
 CASES = [
     Case('wide', 1, 48, 16, (48, 48), (3, 5, 7), num_atoms=2, padding=(3, 3)),
-    Case('direct', 1, 48, 16, (48, 48), None, 5, padding=(2, 2)),
+    Case('direct', 1, 48, 16, (80, 80), None, 5, padding=(2, 2)),
     Case('batch', 16, 48, 16, (12, 12), (3, 5, 7), padding=(3, 3)),
     Case('dilated', 1, 96, 8, (40, 40), (7, ), padding=(6, 6),
          dilation=(2, 2)),

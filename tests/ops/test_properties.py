@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mmacda.ops import adaptive_conv2d, available_backends, reference
 
-from .cases import (LAYOUTS, Case, evaluate, relative_error,
+from .cases import (LAYOUTS, Case, evaluate, in_float32, relative_error,
                     unsupported_reason)
 
 quick = settings(
@@ -57,15 +57,17 @@ def cases(draw):
 @given(case=cases())
 def test_backend_equals_reference(backend, case):
     operands = case.operands()
-    assume(unsupported_reason(backend, operands, case.geometry) is None)
-    function = partial(adaptive_conv2d, backend=backend)
+    function, tolerance = partial(adaptive_conv2d, backend=backend), 1e-10
+    if unsupported_reason(backend, operands, case.geometry):
+        assume(case.batch)  # a backend may refuse an empty batch
+        function, tolerance = in_float32(backend), 1e-5
     output, grads = evaluate(function, operands, case.geometry)
     expected, expected_grads = evaluate(reference.adaptive_conv2d, operands,
                                         case.geometry)
     assert output.shape == (case.batch, case.out_channels, *case.out_size)
-    assert relative_error(output, expected) < 1e-10
+    assert relative_error(output, expected) < tolerance
     for name, grad in grads.items():
-        assert relative_error(grad, expected_grads[name]) < 1e-10, name
+        assert relative_error(grad, expected_grads[name]) < tolerance, name
 
 
 @quick

@@ -154,7 +154,7 @@ def test_config_of_mmpretrain(monkeypatch, capsys):
     pixels //= 4
     for stage, width in enumerate((64, 128, 256, 512)):
         pixels //= 4 if stage else 1
-        for block in range(2):
+        for _ in range(2):
             if stage < 2:
                 total += conv(channels, width, 3) + conv(width, width, 3)
             else:
