@@ -70,7 +70,8 @@ class Environment:
         if self.flavour == 'full':
             check_compiler()
         print(f'setting up {self.folder.relative_to(ROOT)}', flush=True)
-        if not self.python.exists():
+        # pip comes last: without it, an earlier attempt was interrupted.
+        if not (self.folder / 'bin' / 'pip').exists():
             create_venv(self.folder)
         self.run('-m', 'pip', 'install', '--quiet',
                  '--disable-pip-version-check', UV)

@@ -1,0 +1,107 @@
+"""The set-up script: stamps, wrong Python, missing compiler, interruption."""
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'dev' / 'environment.py'
+
+
+@pytest.fixture
+def tool():
+    spec = importlib.util.spec_from_file_location('environment', TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def environment(tool, tmp_path, monkeypatch):
+    """An environment in a temporary folder that records its commands."""
+    made = tool.Environment('demo', tool.pinned('torch'))
+    made.folder = tmp_path / 'venv'
+    made.python = made.folder / 'bin' / 'python'
+    made.stamp = made.folder / 'finished'
+    made.commands = []
+    monkeypatch.setattr(tool, 'ROOT', tmp_path)
+    monkeypatch.setattr(tool, 'check_python', lambda: None)
+    monkeypatch.setattr(
+        made, 'run', lambda *args, **kwargs: made.commands.append(args))
+    return made
+
+
+def test_a_finished_environment_is_left_alone(environment):
+    environment.set_up()
+    assert environment.commands
+    environment.commands.clear()
+    environment.set_up()
+    assert environment.commands == []
+
+
+def test_changed_requirements_are_installed(environment):
+    environment.set_up()
+    environment.commands.clear()
+    environment.stamp.write_text('of other requirements')
+    environment.set_up()
+    assert environment.commands
+
+
+def test_an_interrupted_set_up_is_picked_up(environment, monkeypatch):
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(environment, 'install_demo', interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            environment.set_up()
+    assert not environment.finished()
+    environment.set_up()
+    assert environment.finished()
+
+
+def test_half_a_venv_is_made_anew(environment):
+    (environment.folder / 'bin').mkdir(parents=True)
+    environment.python.symlink_to(sys.executable)
+    environment.set_up()
+    assert (environment.folder / 'bin' / 'pip').exists()
+    assert environment.finished()
+
+
+def test_wrong_python_is_one_sentence(tool, monkeypatch):
+    monkeypatch.setattr(sys, 'version_info', (3, 8, 1, 'final', 0))
+    with pytest.raises(tool.SetupError, match=r'needs Python 3\.11 .*make '):
+        tool.check_python()
+
+
+def test_missing_compiler_is_one_sentence(tool, monkeypatch, tmp_path):
+    monkeypatch.setenv('PATH', str(tmp_path))
+    with pytest.raises(tool.SetupError, match='gcc was not found.*install'):
+        tool.check_compiler()
+
+
+def test_a_mirror_reaches_the_installer(tool, monkeypatch):
+    monkeypatch.setenv('PIP_INDEX_URL', 'https://mirror.example/simple')
+    monkeypatch.delenv('UV_DEFAULT_INDEX', raising=False)
+    settings = tool.uv_index_settings()
+    assert settings['UV_DEFAULT_INDEX'] == 'https://mirror.example/simple'
+
+
+def test_mmcv_s_wheel_is_found_by_torch_and_python(tool, monkeypatch,
+                                                   tmp_path):
+    monkeypatch.setenv('MMACDA_CACHE', str(tmp_path))
+    version, torch = tool.pinned('mmcv'), tool.pinned('torch')
+    wheel = (tmp_path / 'wheels' / f'torch{torch}-cp311' /
+             f'mmcv-{version}-cp311-cp311-linux_x86_64.whl')
+    wheel.parent.mkdir(parents=True)
+    wheel.touch()
+    assert tool.Environment('full', torch).mmcv_wheel() == wheel
+
+
+def test_command_line_names_what_is_missing():
+    done = subprocess.run([sys.executable, TOOL, 'torch'],
+                          capture_output=True, text=True)
+    assert done.returncode == 2
+    assert 'the flavour torch needs --torch VERSION' in done.stderr
