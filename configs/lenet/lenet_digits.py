@@ -1,14 +1,10 @@
-_base_ = ['../_base_/datasets/digits.py', '../_base_/default_runtime.py']
+_base_ = [
+    '../_base_/models/lenet.py',
+    '../_base_/datasets/digits.py',
+    '../_base_/default_runtime.py',
+]
 
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='ACDALeNet', in_channels=1, input_size=20, conv_type='conv'),
-    head=dict(
-        type='LinearClsHead',
-        num_classes=10,
-        in_channels=84,
-        loss=dict(type='CrossEntropyLoss')))
+model = dict(backbone=dict(in_channels=1, input_size=20))
 
 # 20 x 20 pixels are enough for LeNet's two 5 x 5 convolutions.
 train_pipeline = [
