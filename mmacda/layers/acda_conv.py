@@ -1,7 +1,7 @@
 """The adaptive convolution layer."""
 import inspect
 import math
-from typing import Any, Optional, Tuple
+from typing import Any, Optional
 
 import torch
 import torch.nn as nn
@@ -10,11 +10,12 @@ from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from ..ops import adaptive_conv2d, fourier_bessel_bases
-from ..ops.fourier_bessel import check_scales
-from ..ops.geometry import ConvGeometry, Pair, to_pair
+from ..ops import adaptive_conv2d, available_backends
+from ..ops.geometry import ConvGeometry, to_pair
+from .arguments import (PADDING_MODES, check_channels, check_input,
+                        check_kernel_size, check_keys, check_padded_size,
+                        resolve_bases, resolve_padding)
 
-PADDING_MODES = ('zeros', 'reflect', 'replicate', 'circular')
 GENERATOR_KEYS = ('type', 'hidden_channels', 'kernel_size', 'norm_cfg',
                   'act_cfg', 'init_cfg')
 # Mean square of the coefficients at the start: E[tanh(n)^2], n ~ N(0, 1).
@@ -86,22 +87,26 @@ class ACDAConv(BaseModule):
                  init_cfg: Optional[dict] = None,
                  **unknown: Any):
         super().__init__(init_cfg)
-        _check_keys('ACDAConv', unknown, [
+        check_keys('ACDAConv', unknown, [
             key for key in inspect.signature(ACDAConv.__init__).parameters
             if key not in ('self', 'unknown')
         ])
-        _check_channels(in_channels, out_channels, groups)
+        check_channels(in_channels, out_channels, groups)
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.kernel_size = _check_kernel_size(kernel_size)
+        self.kernel_size = check_kernel_size(kernel_size)
         self.stride = to_pair(stride, 'stride', 1)
         self.dilation = to_pair(dilation, 'dilation', 1)
         self.groups = groups
-        self.padding = self._resolve_padding(padding)
+        self.padding = resolve_padding(padding, self.kernel_size[0],
+                                       self.stride, self.dilation)
         if padding_mode not in PADDING_MODES:
             raise ValueError(f'padding_mode must be one of {PADDING_MODES}, '
                              f'but got {padding_mode!r}')
         self.padding_mode = padding_mode
+        if backend is not None and backend not in available_backends():
+            raise ValueError(f'backend={backend!r} is unknown; supported are '
+                             f'{available_backends()}')
         self.backend = backend
         self.pointwise = self.kernel_size == (1, 1)
         if self.pointwise:
@@ -111,7 +116,8 @@ class ACDAConv(BaseModule):
                 raise ValueError('num_atoms must be a positive integer, but '
                                  f'got {num_atoms!r}')
             self.num_atoms = num_atoms
-            bases, support = self._resolve_bases(atom_bases, scales, num_bases)
+            bases, support = resolve_bases(atom_bases, scales, num_bases,
+                                           self.kernel_size[0])
         self.register_buffer('atom_bases', bases, persistent=False)
         extra = (support - self.kernel_size[0]) // 2
         pad_h, pad_w = (p + d * extra
@@ -133,51 +139,11 @@ class ACDAConv(BaseModule):
             else self._build_generator(atom_generator)
         self.reset_parameters()
 
-    def _resolve_padding(self, padding: Any) -> Pair:
-        if padding == 'valid':
-            return (0, 0)
-        if padding == 'same':
-            if self.stride != (1, 1):
-                raise ValueError("padding='same' needs stride=1, but got "
-                                 f'stride={self.stride}')
-            dil_h, dil_w = self.dilation
-            half = self.kernel_size[0] // 2
-            return dil_h * half, dil_w * half
-        return to_pair(padding, 'padding', 0)
-
-    def _resolve_bases(self, atom_bases: Any, scales: Any,
-                       num_bases: int) -> Tuple[Optional[Tensor], int]:
-        """The buffer psi (None for direct atoms) and the support."""
-        kernel = self.kernel_size[0]
-        if isinstance(atom_bases, str) and atom_bases == 'fourier_bessel':
-            scales = check_scales(scales) if scales is not None else tuple(
-                range(3, kernel + 1, 2))
-            bases = fourier_bessel_bases(scales, num_bases)
-        elif scales is not None:
-            raise ValueError(f'scales={scales!r} applies to '
-                             "atom_bases='fourier_bessel' only")
-        elif atom_bases is None:
-            return None, kernel
-        elif isinstance(atom_bases, str):
-            raise ValueError("atom_bases must be 'fourier_bessel', an array "
-                             f'of shape (J, k, k) or None, but got '
-                             f'{atom_bases!r}')
-        else:
-            bases = torch.as_tensor(atom_bases, dtype=torch.float64)
-            if bases.dim() != 3 or bases.shape[1] != bases.shape[2] \
-                    or bases.shape[1] % 2 == 0:
-                raise ValueError('atom_bases must have shape (J, k, k) with k '
-                                 f'odd, but got {tuple(bases.shape)}')
-        support = max(kernel, bases.shape[-1])
-        margin = (support - bases.shape[-1]) // 2
-        bases = F.pad(bases, (margin, ) * 4)
-        return bases.to(torch.get_default_dtype()), support
-
     def _build_generator(self, options: Optional[dict]) -> nn.Module:
         options = dict(options or {})
         options.setdefault('type', 'AtomGenerator')
         if options['type'] == 'AtomGenerator':
-            _check_keys('atom_generator', options, GENERATOR_KEYS)
+            check_keys('atom_generator', options, GENERATOR_KEYS)
         return MODELS.build(
             dict(
                 in_channels=self.in_channels,
@@ -196,12 +162,16 @@ class ACDAConv(BaseModule):
             return self.support**2
         return self.atom_bases.shape[0]
 
-    def reset_parameters(self) -> None:
-        """Kaiming-normal for the effective filter.
+    def reset_parameters(self, filter_energy: float = 2.0) -> None:
+        """Normal weights for an effective filter of a given size.
 
-        The variance of the output is that of a Kaiming-initialised Conv2d
-        (fan-in, ReLU), whatever the number of atoms and bases. The atom
-        generator keeps PyTorch's initialisation.
+        The atom generator keeps PyTorch's initialisation.
+
+        Args:
+            filter_energy (float): Expected squared norm of one output
+                channel's filters, whatever the number of atoms and bases.
+                Default: 2, that of a Kaiming-initialised Conv2d (fan-in,
+                ReLU).
         """
         energy = 1.0
         if not self.pointwise:
@@ -209,7 +179,7 @@ class ACDAConv(BaseModule):
                 if self.atom_bases is not None else self.num_coefficients
             energy = COEFFICIENT_ENERGY * norms
         fan_in = self.weight.shape[1] * energy
-        nn.init.normal_(self.weight, std=math.sqrt(2 / fan_in))
+        nn.init.normal_(self.weight, std=math.sqrt(filter_energy / fan_in))
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
@@ -224,40 +194,40 @@ class ACDAConv(BaseModule):
             Conv2d's formula.
 
         Raises:
+            TypeError: If x is not a floating point tensor.
             ValueError: If the shape does not fit the layer.
         """
+        return self._conv_forward(x, self.weight, self.bias)
+
+    def _conv_forward(self, x: Tensor, weight: Tensor,
+                      bias: Optional[Tensor]) -> Tensor:
+        # As in nn.Conv2d: ConvModule's efficient_conv_bn_eval calls it with
+        # weights that have a norm folded in.
         if not torch.jit.is_tracing():
             self._check_input(x)
         alpha = None if self.pointwise else self.atom_generator(x)
         if self.padding_mode != 'zeros' and any(self._pad):
             x = F.pad(x, self._pad, mode=self.padding_mode)
         if alpha is None:
-            return F.conv2d(x, self.weight, self.bias, *self._geometry)
+            return F.conv2d(x, weight, bias, *self._geometry)
         alpha = alpha.reshape(x.shape[0], self.num_atoms,
                               self.num_coefficients, *alpha.shape[2:])
         return adaptive_conv2d(
             x,
             alpha,
             self.atom_bases,
-            self.weight,
-            self.bias,
+            weight,
+            bias,
             *self._geometry,
             backend=self.backend)
 
     def _check_input(self, x: Tensor) -> None:
-        if x.dim() != 4 or x.shape[1] != self.in_channels:
-            raise ValueError(f'input must have shape (B, {self.in_channels}, '
-                             f'H, W), but got {tuple(x.shape)}')
-        pad_h, pad_w = self._pad[2], self._pad[0]
-        geometry = self._geometry._replace(padding=(pad_h, pad_w))
+        check_input(x, self.in_channels)
+        # On every side, whoever adds the padding.
+        padding = self._pad[2], self._pad[0]
+        geometry = self._geometry._replace(padding=padding)
         geometry.output_size(x.shape[2:], self.support)
-        limit = {'reflect': -1, 'circular': 0}.get(self.padding_mode)
-        if limit is not None and (pad_h > x.shape[2] + limit
-                                  or pad_w > x.shape[3] + limit):
-            raise ValueError(
-                f'padding_mode={self.padding_mode!r} with {pad_h} x {pad_w} '
-                f'pixels of padding needs a larger input than '
-                f'{x.shape[2]} x {x.shape[3]} pixels')
+        check_padded_size(x.shape[2:], padding, self.padding_mode)
 
     def extra_repr(self) -> str:
         text = (f'{self.in_channels}, {self.out_channels}, '
@@ -277,29 +247,3 @@ class ACDAConv(BaseModule):
                      f'coefficients={self.num_coefficients}, '
                      f'support={self.support}')
         return text
-
-
-def _check_keys(name: str, given: dict, supported) -> None:
-    unknown = sorted(set(given) - set(supported))
-    if unknown:
-        raise TypeError(f'{name} got unknown keys {unknown}; supported are '
-                        f'{", ".join(supported)}')
-
-
-def _check_channels(in_channels: int, out_channels: int, groups: int) -> None:
-    for name, value in (('in_channels', in_channels),
-                        ('out_channels', out_channels), ('groups', groups)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f'{name} must be a positive integer, but got {value!r}')
-        if value % groups:
-            raise ValueError(f'{name} ({value}) must be divisible by groups '
-                             f'({groups})')
-
-
-def _check_kernel_size(kernel_size: Any) -> Pair:
-    height, width = to_pair(kernel_size, 'kernel_size', 1)
-    if height != width or height % 2 == 0:
-        raise ValueError('kernel_size must be odd and square (1, 3, 5, ...), '
-                         f'but got {kernel_size!r}')
-    return height, width

@@ -1,6 +1,7 @@
 """The light two-layer network that predicts basis coefficients."""
 from typing import Optional
 
+import torch
 import torch.nn as nn
 from mmcv.cnn import build_activation_layer, build_norm_layer
 from mmengine.model import BaseModule
@@ -127,6 +128,36 @@ class AtomGenerator(BaseModule):
     @staticmethod
     def _act(cfg: Optional[dict]) -> nn.Module:
         return build_activation_layer(cfg) if cfg else nn.Identity()
+
+    @torch.no_grad()
+    def init_constant(self, coefficients: Tensor) -> None:
+        """Start with the same coefficients at every pixel of every image.
+
+        The weight of the last norm (without norms: of the last convolution)
+        becomes zero and its bias carries the coefficients. That weight moves
+        with the first optimizer step, everything before it from the second.
+
+        Args:
+            coefficients (Tensor): Shape (m * J, ), inside the range of the
+                activation: (-1, 1) for Tanh.
+
+        Raises:
+            ValueError: If the last activation is neither Tanh nor absent, or
+                the last norm has no weight.
+        """
+        if isinstance(self.act2, nn.Tanh):
+            coefficients = coefficients.double().atanh()
+        elif not isinstance(self.act2, nn.Identity):
+            raise ValueError("a constant start needs act_cfg=dict(type='Tanh')"
+                             f' or None, but got {type(self.act2).__name__}')
+        last = self.conv2 if isinstance(self.norm2, nn.Identity) \
+            else self.norm2
+        if getattr(last, 'weight', None) is None:
+            raise ValueError(
+                'a constant start needs a norm with a weight (norm_cfg=dict('
+                f'..., affine=True)), but got {type(last).__name__}')
+        last.weight.zero_()
+        last.bias.copy_(coefficients)
 
     def _check_batch_norm(self, x: Tensor) -> None:
         if self.training and isinstance(self.norm1, _BatchNorm) \

@@ -1,0 +1,27 @@
+# `make demo` and `make test` need Python 3.11, gcc and make, nothing else.
+PYTHON ?= python3.11
+TORCH ?= 2.13.0
+ENVIRONMENT = $(PYTHON) tools/dev/environment.py
+
+.PHONY: demo test test-torch lint clean
+
+demo:
+	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found: install Python 3.11, or run make PYTHON=/path/to/python3.11 $@"; exit 1; }
+	@$(ENVIRONMENT) demo
+	@.venv/demo/bin/python -W ignore tools/demo.py --out work_dirs/demo
+
+test:
+	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found: install Python 3.11, or run make PYTHON=/path/to/python3.11 $@"; exit 1; }
+	@$(ENVIRONMENT) full
+	@.venv/full/bin/python -m pytest $(PYTEST_ARGS)
+
+# The operator and the layer with another PyTorch: make test-torch TORCH=2.1.2
+test-torch:
+	@$(ENVIRONMENT) torch --torch $(TORCH)
+	@.venv/torch-$(TORCH)/bin/python -m pytest tests/ops tests/layers $(PYTEST_ARGS)
+
+lint:
+	@pre-commit run --all-files
+
+clean:
+	rm -rf .venv work_dirs .pytest_cache .hypothesis

@@ -1,0 +1,3 @@
+_base_ = './lenet_1xb128_cifar10.py'
+
+model = dict(backbone=dict(conv_type='acda'))

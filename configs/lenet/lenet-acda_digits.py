@@ -1,0 +1,3 @@
+_base_ = './lenet_digits.py'
+
+model = dict(backbone=dict(conv_type='acda'))

@@ -1,0 +1,39 @@
+_base_ = ['../_base_/datasets/digits.py', '../_base_/default_runtime.py']
+
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='ACDALeNet', in_channels=1, input_size=20, conv_type='conv'),
+    head=dict(
+        type='LinearClsHead',
+        num_classes=10,
+        in_channels=84,
+        loss=dict(type='CrossEntropyLoss')))
+
+# 20 x 20 pixels are enough for LeNet's two 5 x 5 convolutions.
+train_pipeline = [
+    dict(type='Resize', scale=(20, 20)),
+    dict(type='RandomCrop', crop_size=20, padding=1),
+    dict(type='PackInputs'),
+]
+test_pipeline = [
+    dict(type='Resize', scale=(20, 20)),
+    dict(type='PackInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
+
+train_cfg = dict(by_epoch=True, max_epochs=12, val_interval=1)
+val_cfg = dict()
+test_cfg = dict()
+optim_wrapper = dict(
+    optimizer=dict(
+        type='SGD', lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4))
+param_scheduler = dict(
+    type='CosineAnnealingLR', T_max=12, by_epoch=True, convert_to_iter_based=True)
+
+default_hooks = dict(
+    logger=dict(interval=21),
+    checkpoint=dict(max_keep_ckpts=1, save_best='auto'))
+randomness = dict(seed=0)

@@ -1,0 +1,6 @@
+_base_ = [
+    'mmagic::edsr/edsr_x2c64b16_1xb16-300k_div2k.py',
+    '../_base_/custom_imports.py'
+]
+
+model = dict(_delete_=True, type='ReplaceConvs', model={{_base_.model}})

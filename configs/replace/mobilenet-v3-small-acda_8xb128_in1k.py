@@ -1,0 +1,6 @@
+_base_ = [
+    'mmpretrain::mobilenet_v3/mobilenet-v3-small_8xb128_in1k.py',
+    '../_base_/custom_imports.py'
+]
+
+model = dict(_delete_=True, type='ReplaceConvs', model={{_base_.model}})

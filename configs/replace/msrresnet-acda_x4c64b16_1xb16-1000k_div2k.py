@@ -1,0 +1,6 @@
+_base_ = [
+    'mmagic::srgan_resnet/msrresnet_x4c64b16_1xb16-1000k_div2k.py',
+    '../_base_/custom_imports.py'
+]
+
+model = dict(_delete_=True, type='ReplaceConvs', model={{_base_.model}})

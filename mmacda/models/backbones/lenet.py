@@ -1,0 +1,60 @@
+"""LeNet with adaptive convolutions (paper, Table 1)."""
+from typing import Optional, Tuple
+
+import torch.nn as nn
+import torch.nn.functional as F
+from mmcv.cnn import build_conv_layer
+from mmengine.model import BaseModule
+from mmengine.registry import MODELS
+from torch import Tensor
+
+
+@MODELS.register_module()
+class ACDALeNet(BaseModule):
+    """LeNet whose two convolutions are adaptive.
+
+    conv 5x5 (6) - ReLU - max-pool - conv 5x5 (16) - ReLU - max-pool - linear
+    120 - ReLU - linear 84 - ReLU; a classification head adds the last linear
+    layer. The form of the LeNet that the paper's Table 1 compares with.
+
+    Args:
+        in_channels (int): Channels of the image. Default: 3.
+        input_size (int): Side of the square image in pixels, at least 16.
+            Default: 32.
+        conv_type (str): 'acda', or 'conv' for the plain LeNet.
+            Default: 'acda'.
+        acda_cfg (dict, optional): Options of
+            :class:`mmacda.layers.ACDAConv`. Default: None.
+        init_cfg (dict, optional): Initialization config. Default: None.
+
+    Raises:
+        ValueError: If ``conv_type`` or ``input_size`` is not supported.
+    """
+
+    def __init__(self,
+                 in_channels: int = 3,
+                 input_size: int = 32,
+                 conv_type: str = 'acda',
+                 acda_cfg: Optional[dict] = None,
+                 init_cfg: Optional[dict] = None):
+        super().__init__(init_cfg)
+        if conv_type not in ('acda', 'conv'):
+            raise ValueError(
+                f"conv_type must be 'acda' or 'conv', but got {conv_type!r}")
+        if input_size < 16:
+            raise ValueError('input_size must be at least 16 pixels, but got '
+                             f'{input_size}')
+        conv_cfg = dict(type='Conv2d') if conv_type == 'conv' else dict(
+            type='ACDAConv', **(acda_cfg or {}))
+        self.conv1 = build_conv_layer(conv_cfg, in_channels, 6, 5)
+        self.conv2 = build_conv_layer(conv_cfg, 6, 16, 5)
+        side = ((input_size - 4) // 2 - 4) // 2
+        self.fc1 = nn.Linear(16 * side * side, 120)
+        self.fc2 = nn.Linear(120, 84)
+
+    def forward(self, x: Tensor) -> Tuple[Tensor]:
+        """Features (B, 84) of images (B, in_channels, side, side)."""
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = F.relu(self.fc1(x.flatten(1)))
+        return (F.relu(self.fc2(x)), )

@@ -1,0 +1,132 @@
+"""Adaptive layers in any model, from a config."""
+from os import PathLike
+from typing import Any, Set
+
+import torch.nn as nn
+from mmengine.logging import MMLogger, print_log
+from mmengine.model import BaseModule
+from mmengine.registry import MODELS
+from mmengine.runner import load_checkpoint
+
+from ..layers.replace import replace_convs
+
+
+@MODELS.register_module()
+def ReplaceConvs(model: dict,
+                 conv_cfg: dict = dict(type='ACDAConv'),
+                 include: Any = None,
+                 exclude: Any = None,
+                 predicate: Any = None,
+                 init: Any = None,
+                 checkpoint: Any = None,
+                 **kwargs: Any) -> nn.Module:
+    """Build a model through the registry and replace its convolutions.
+
+    Returns the original model's own class, so that runners, hooks and tools
+    of its framework work as before. The original first gets its framework's
+    initialization (``Pretrained`` included), then the checkpoint, then the new
+    layers; a later ``init_weights()``, such as the Runner's, changes nothing.
+    ``load_from`` and ``resume`` take checkpoints of the converted model.
+
+    Args:
+        model (dict): The original model. Wrap the whole model, not its
+            backbone: an outer model's ``init_cfg`` reaches into it.
+        conv_cfg (dict): See :func:`mmacda.layers.replace_convs`, as for
+            ``include``, ``exclude``, ``predicate`` and ``init``.
+            Default: dict(type='ACDAConv').
+        include (str | Sequence[str], optional): Default: None.
+        exclude (str | Sequence[str], optional): Default: None.
+        predicate (Callable, optional): Default: None.
+        init (str, optional): Default: None.
+        checkpoint (str | dict, optional): Weights of the original model, a
+            file or URL, or the arguments of
+            :func:`mmengine.runner.load_checkpoint`: ``filename``,
+            ``strict``, ``revise_keys``, ... Default: None.
+        **kwargs: Keys for the original model's config, such as the
+            ``data_preprocessor`` that the Runner adds. The original's own
+            ``data_preprocessor`` comes first, as in the Runner.
+
+    Returns:
+        nn.Module: The converted original model.
+
+    Raises:
+        ValueError: If nothing was replaced, a key stands in both configs, or
+            the checkpoint has no weights for a replaced convolution.
+
+    Example:
+        >>> model = dict(
+        ...     type='ReplaceConvs',
+        ...     model=dict(type='mmpretrain.ResNet', depth=18),
+        ...     include=r'layer[34].*conv2',
+        ...     conv_cfg=dict(type='ACDAConv', scales=(3, 5, 7)))
+    """
+    model = _build_original(model, kwargs)
+    loaded = _load_original(model, checkpoint) if checkpoint else None
+    report = replace_convs(model, conv_cfg, include, exclude, predicate, init)
+    print_log(f'ReplaceConvs:\n{report}', logger='current')
+    if not report.replaced:
+        raise ValueError(f'no convolution was replaced:\n{report}')
+    if checkpoint:
+        _check_loaded(report, loaded, checkpoint)
+    for module in model.modules():
+        if isinstance(module, BaseModule):
+            module.is_init = True
+    # Some models' own init_weights() does not ask whether it ran before.
+    model.init_weights = _initialized
+    return model
+
+
+def _initialized() -> None:
+    """``init_weights()`` of a model that holds its weights already."""
+
+
+def _build_original(model: dict, extra: dict) -> nn.Module:
+    if 'data_preprocessor' in model:
+        extra.pop('data_preprocessor', None)
+    both = sorted(set(extra) & set(model))
+    if both:
+        raise ValueError(
+            f'{", ".join(both)} stands beside and inside the config of the '
+            f'original model: set model.model.{both[0]} instead')
+    original = MODELS.build({**model, **extra})
+    if hasattr(original, 'init_weights'):
+        # Outside a Runner, MMEngine would print a line for every parameter.
+        logger = MMLogger.get_current_instance()
+        level = logger.level
+        logger.setLevel('WARNING')
+        try:
+            original.init_weights()
+        finally:
+            logger.setLevel(level)
+    return original
+
+
+def _load_original(model: nn.Module, checkpoint: Any) -> Set[str]:
+    """Load, and name the modules whose weight the checkpoint holds."""
+    options = dict(filename=checkpoint) if isinstance(
+        checkpoint, (str, PathLike)) else dict(checkpoint)
+    options.setdefault('map_location', 'cpu')
+    weights = {
+        name[:-len('.weight')]: (parameter, parameter._version)
+        for name, parameter in model.named_parameters(remove_duplicate=False)
+        if name.endswith('.weight')
+    }
+    load_checkpoint(model, logger='current', **options)
+    return {
+        name
+        for name, (parameter, version) in weights.items()
+        if parameter._version > version
+    }
+
+
+def _check_loaded(report: Any, loaded: Set[str], checkpoint: Any) -> None:
+    absent = [r.name for r in report.replaced if r.name not in loaded]
+    if absent:
+        raise ValueError(
+            f'checkpoint={checkpoint!r} has no weights of the right shape for '
+            f'{len(absent)} of the {len(report.replaced)} replaced '
+            f'convolutions, {absent[0]!r} the first. It must be one of the '
+            'original model (load_from takes one of the converted model). If '
+            'only its names differ, use checkpoint=dict(filename=..., '
+            "revise_keys=[(pattern, replacement)]), for example "
+            r"[(r'^', 'backbone.')]")

@@ -1,0 +1,1 @@
+"""Pictures: what the layer does and what came out."""

@@ -1,0 +1,158 @@
+"""Each ready config trains two iterations with its framework's own tool."""
+import runpy
+import sys
+from pathlib import Path
+
+import mmengine
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from PIL import Image
+
+from mmacda.layers import ACDAConv
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'replace'
+
+
+@pytest.fixture(scope='module')
+def imagenet(tmp_path_factory):
+    """Four JPEGs as mmpretrain's ImageNet-1k reads it."""
+    root = tmp_path_factory.mktemp('imagenet')
+    (root / 'train').mkdir()
+    (root / 'meta').mkdir()
+    rng = np.random.default_rng(0)
+    lines = []
+    for i in range(4):
+        pixels = rng.integers(0, 256, (48, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / 'train' / f'{i}.jpg')
+        lines.append(f'{i}.jpg {i % 2}\n')
+    (root / 'meta' / 'train.txt').write_text(''.join(lines))
+    return root
+
+
+@pytest.fixture(scope='module')
+def pairs(tmp_path_factory):
+    """Four PNG pairs as mmagic's DIV2K, at x2 and x4."""
+    root = tmp_path_factory.mktemp('div2k')
+    rng = np.random.default_rng(0)
+    for folder, side in (('gt', 48), ('x2', 24), ('x4', 12)):
+        (root / folder).mkdir()
+        for i in range(4):
+            pixels = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / folder / f'{i}.png')
+    return root
+
+
+def train(framework, config, work_dir, flags, options, monkeypatch):
+    """Run the framework's tools/train.py; its last checkpoint."""
+    mim = Path(framework.__file__).parent / '.mim'
+    options = [f'{key}={value}' for key, value in options.items()]
+    monkeypatch.setattr(sys, 'argv', [
+        'train.py',
+        str(CONFIGS / config), '--work-dir',
+        str(work_dir), *flags, '--cfg-options', *options
+    ])
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    scope = framework.__name__
+    with DefaultScope.overwrite_default_scope(scope):
+        runpy.run_path(str(mim / 'tools' / 'train.py'), run_name='__main__')
+    last = (work_dir / 'last_checkpoint').read_text()
+    return torch.load(last, weights_only=True)
+
+
+def check(config, checkpoint, scope, layers):
+    cfg = Config.fromfile(CONFIGS / config)
+    with DefaultScope.overwrite_default_scope(scope):
+        model = MODELS.build({
+            **cfg.model, 'data_preprocessor': cfg.get('data_preprocessor')
+        })
+    model.load_state_dict(checkpoint['state_dict'])
+    found = [m for m in model.modules() if isinstance(m, ACDAConv)]
+    assert len(found) == layers
+    assert all(p.isfinite().all() for p in model.parameters())
+    assert checkpoint['meta']['iter'] == 2
+
+
+@pytest.mark.parametrize('config, layers', [
+    ('resnet50-acda_8xb32_in1k.py', 16),
+    ('mobilenet-v3-small-acda_8xb128_in1k.py', 11),
+    ('regnetx-400mf-acda_8xb128_in1k.py', 22),
+    ('convnext-tiny-acda_32xb128_in1k.py', 18),
+])
+def test_mmpretrain(config, layers, imagenet, tmp_path, monkeypatch):
+    framework = pytest.importorskip('mmpretrain')
+    loader = 'train_dataloader'
+    options = {
+        f'{loader}.dataset.data_root': imagenet,
+        f'{loader}.dataset.pipeline.1.scale': 32,
+        f'{loader}.batch_size': 2,
+        f'{loader}.num_workers': 0,
+        'train_cfg.max_epochs': 1,
+        'optim_wrapper.optimizer.lr': 1e-4,
+        'param_scheduler': None,
+    }
+    if 'regnet' in config:  # as many images as the test has
+        options['custom_hooks.0.num_samples'] = 4
+    flags = ['--no-validate', '--no-pin-memory', '--no-persistent-workers']
+    checkpoint = train(framework, config, tmp_path, flags, options,
+                       monkeypatch)
+    check(config, checkpoint, 'mmpretrain', layers)
+
+
+@pytest.mark.parametrize('config, scale, layers', [
+    ('edsr-acda_x2c64b16_1xb16-300k_div2k.py', 2, 35),
+    ('msrresnet-acda_x4c64b16_1xb16-1000k_div2k.py', 4, 36),
+])
+def test_mmagic(config, scale, layers, pairs, tmp_path, monkeypatch):
+    framework = pytest.importorskip('mmagic')
+    loader = 'train_dataloader'
+    options = {
+        f'{loader}.dataset.data_root': pairs,
+        f'{loader}.dataset.ann_file': '',
+        f'{loader}.dataset.data_prefix.img': f'x{scale}',
+        f'{loader}.dataset.data_prefix.gt': 'gt',
+        f'{loader}.dataset.pipeline.3.gt_patch_size': 32,
+        f'{loader}.batch_size': 2,
+        f'{loader}.num_workers': 0,
+        'train_cfg.max_iters': 2,
+        'default_hooks.checkpoint.out_dir': tmp_path,
+        'val_cfg': None,
+        'val_dataloader': None,
+        'val_evaluator': None,
+    }
+    checkpoint = train(framework, config, tmp_path, [], options, monkeypatch)
+    check(config, checkpoint, 'mmagic', layers)
+
+
+def test_warm_start_tool(tmp_path, monkeypatch, capsys):
+    """The whole comparison on resnet18-small_1xb64_digits.py, cut short."""
+    pytest.importorskip('mmpretrain')
+    pytest.importorskip('sklearn')
+    monkeypatch.setattr(sys, 'argv', [
+        'warm_start.py', '--epochs', '1', '--work-dir',
+        str(tmp_path), '--cfg-options', 'model.backbone.base_channels=4',
+        'model.backbone.stem_channels=4', 'model.head.in_channels=32',
+        'train_cfg.max_epochs=1', 'train_dataloader.dataset.indices=128',
+        'val_dataloader.dataset.indices=50'
+    ])
+    tool = CONFIGS.parents[1] / 'tools' / 'warm_start.py'
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        runpy.run_path(str(tool), run_name='__main__')
+    rows = [
+        line for line in capsys.readouterr().out.splitlines()
+        if 'm = ' in line and '%' in line
+    ]
+    assert len(rows) == 3
+    exact, nine, six = (line.replace('│', ' ').split() for line in rows)
+    assert exact[-4] == '100.0%' and float(exact[-2]) == 0
+    energies = [float(row[-4].rstrip('%')) for row in (exact, nine, six)]
+    assert energies == sorted(energies, reverse=True)
+
+
+def test_every_config_is_trained_here():
+    source = Path(__file__).read_text()
+    configs = list(mmengine.scandir(CONFIGS, '.py'))
+    assert configs
+    assert all(name in source for name in configs)

@@ -1,0 +1,62 @@
+"""What `import mmacda` does and does not do, and the pinned public names."""
+import inspect
+import subprocess
+import sys
+
+import mmacda.layers
+import mmacda.ops
+from mmengine.registry import DATASETS, MODELS
+
+
+def run_python(code):
+    return subprocess.run([sys.executable, '-W', 'ignore', '-c', code],
+                          capture_output=True, text=True, check=True)
+
+
+def test_import_is_silent_and_brings_no_framework():
+    optional = ('mmpretrain', 'mmagic', 'timm', 'triton', 'skimage', 'sklearn',
+                'matplotlib.pyplot')
+    done = run_python(
+        'import sys, mmengine, mmcv, mmcv.cnn; before = set(sys.modules);'
+        'import mmacda;'
+        f'print(sorted((set(sys.modules) - before) & {set(optional)}))')
+    assert done.stdout.strip() == '[]' and done.stderr == ''
+
+
+def test_import_sets_no_seed():
+    code = ('import torch, numpy, random, mmcv.cnn, mmengine.runner;'
+            'torch.manual_seed(5); numpy.random.seed(5); random.seed(5);{}'
+            'print(torch.rand(1).item(), numpy.random.rand(), '
+            'random.random())')
+    assert run_python(code.format('')).stdout == \
+        run_python(code.format('import mmacda;')).stdout
+
+
+def test_public_functions():
+    signature = inspect.signature(mmacda.ops.adaptive_conv2d)
+    assert list(signature.parameters) == [
+        'input', 'basis_coefficients', 'atom_bases', 'weight', 'bias',
+        'stride', 'padding', 'dilation', 'groups', 'backend'
+    ]
+    assert list(
+        inspect.signature(mmacda.ops.fourier_bessel_bases).parameters) == [
+            'scales', 'num_bases'
+        ]
+
+
+def test_layer_takes_conv2d_s_arguments_first():
+    import torch
+    ours = list(inspect.signature(mmacda.layers.ACDAConv).parameters)
+    theirs = list(inspect.signature(torch.nn.Conv2d).parameters)
+    theirs = [name for name in theirs if name not in ('device', 'dtype')]
+    assert ours[:len(theirs)] == theirs
+    assert ours[len(theirs):len(theirs) + 4] == [
+        'num_atoms', 'num_bases', 'scales', 'atom_bases'
+    ]
+
+
+def test_root_registries_hold_our_names():
+    for name in ('ACDAConv', 'ACDALeNet', 'AtomGenerator', 'PatternDetector'):
+        assert MODELS.get(name) is not None, name
+    for name in ('Digits', 'MultiScalePatterns'):
+        assert DATASETS.get(name) is not None, name

@@ -1,0 +1,203 @@
+"""Set up a virtual environment of this project: demo, full or torch.
+
+Uses nothing but Python's standard library. A finished environment carries a
+stamp and is left alone, without any network; an interrupted one is picked up.
+
+    python3.11 tools/dev/environment.py demo
+    python3.11 tools/dev/environment.py full
+    python3.11 tools/dev/environment.py torch --torch 2.13.0
+"""
+import argparse
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = ROOT / 'requirements'
+UV = 'uv==0.13.*'
+
+
+class SetupError(Exception):
+    """A condition that one clear sentence tells."""
+
+
+def check_python() -> None:
+    if sys.version_info[:2] != (3, 11):
+        raise SetupError(
+            'this needs Python 3.11 (the pinned packages are proven with it), '
+            f'but {sys.executable} is {platform.python_version()}: install it '
+            'and run `make PYTHON=/path/to/python3.11 ...`.')
+
+
+def check_compiler() -> None:
+    for program in ('gcc', 'g++'):
+        if not shutil.which(program):
+            raise SetupError(
+                f'{program} was not found, and mmcv has compiled parts: '
+                'install a C++ compiler (Debian, Ubuntu: apt-get install g++).'
+            )
+
+
+class Environment:
+    """One virtual environment below .venv/."""
+
+    def __init__(self, flavour: str, torch: str):
+        self.flavour = flavour
+        self.torch = torch
+        name = f'torch-{torch}' if flavour == 'torch' else flavour
+        self.folder = ROOT / '.venv' / name
+        self.python = self.folder / 'bin' / 'python'
+        self.stamp = self.folder / 'finished'
+
+    def fingerprint(self) -> str:
+        files = sorted(REQUIREMENTS.glob('*.txt')) + [Path(__file__)]
+        digest = hashlib.sha256(b''.join(f.read_bytes() for f in files))
+        return f'{digest.hexdigest()} {self.torch} {platform.machine()}'
+
+    def finished(self) -> bool:
+        return (self.stamp.exists() and self.python.exists()
+                and self.stamp.read_text() == self.fingerprint())
+
+    def set_up(self) -> None:
+        if self.finished():
+            return
+        check_python()
+        if self.flavour == 'full':
+            check_compiler()
+        print(f'setting up {self.folder.relative_to(ROOT)}', flush=True)
+        if not self.python.exists():
+            create_venv(self.folder)
+        self.run('-m', 'pip', 'install', '--quiet',
+                 '--disable-pip-version-check', UV)
+        getattr(self, f'install_{self.flavour}')()
+        self.install('--no-deps', '--no-build-isolation', '--editable', ROOT)
+        temporary = self.stamp.with_suffix('.part')
+        temporary.write_text(self.fingerprint())
+        os.replace(temporary, self.stamp)
+
+    def run(self, *arguments, **variables) -> None:
+        env = {**os.environ, **uv_index_settings(), **variables}
+        command = [str(self.python), *map(str, arguments)]
+        if subprocess.run(command, env=env, cwd=ROOT).returncode:
+            raise SetupError(
+                f'`{" ".join(command[:6])} ...` failed; its message is above. '
+                'Without a network connection connect and run the same '
+                'command again: it goes on where it stopped.')
+
+    def install(self, *arguments) -> None:
+        self.run('-m', 'uv', 'pip', 'install', '--python', self.python,
+                 *arguments)
+
+    def install_demo(self) -> None:
+        self.install('-c', REQUIREMENTS / 'pins.txt', '--override',
+                     REQUIREMENTS / 'overrides.txt', '-r',
+                     REQUIREMENTS / 'demo.txt')
+
+    def install_torch(self) -> None:
+        # The pinned versions, but for PyTorch and what it brings.
+        pins = [
+            line for line in (REQUIREMENTS /
+                              'pins.txt').read_text().splitlines()
+            if not line.startswith(('torch', 'triton', 'nvidia', 'cuda'))
+        ]
+        constraints = self.folder / 'constraints.txt'
+        constraints.write_text('\n'.join(pins))
+        self.install('-c', constraints, '--override',
+                     REQUIREMENTS / 'overrides.txt', f'torch=={self.torch}',
+                     '-r', REQUIREMENTS / 'torch.txt')
+
+    def install_full(self) -> None:
+        pins = [
+            line for line in (REQUIREMENTS /
+                              'pins.txt').read_text().splitlines()
+            if not line.startswith(('mmcv', '#'))
+        ]
+        listed = self.folder / 'pins.txt'
+        listed.write_text('\n'.join(pins))
+        # Complete and proven together: nothing is left to be resolved.
+        self.install('--no-deps', '-r', listed)
+        self.install('--no-deps', self.mmcv_wheel())
+
+    def mmcv_wheel(self) -> Path:
+        """mmcv with its ops, built once per PyTorch and Python version."""
+        version = pinned('mmcv')
+        cache = Path(
+            os.environ.get('MMACDA_CACHE')
+            or Path.home() / '.cache' / 'mmacda') / 'wheels' / (
+                f'torch{pinned("torch")}-cp311')
+        pattern = f'mmcv-{version}-*.whl'
+        found = sorted(cache.glob(pattern))
+        if found:
+            return found[0]
+        print(
+            f'building mmcv {version} with its ops from source, once: about '
+            '10 minutes on 2 cores',
+            flush=True)
+        part = cache / f'part-{os.getpid()}'
+        part.mkdir(parents=True)
+        variables = dict(MMCV_WITH_OPS='1')
+        if not shutil.which('nvcc') or 'CUDA_HOME' not in os.environ:
+            variables['CUDA_VISIBLE_DEVICES'] = ''  # CPU ops
+        self.run('-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation',
+                 '--no-binary', 'mmcv', f'mmcv=={version}', '-w', part,
+                 **variables)
+        wheel = next(part.glob(pattern))
+        os.replace(wheel, cache / wheel.name)
+        shutil.rmtree(part)
+        return cache / wheel.name
+
+
+def create_venv(folder: Path) -> None:
+    try:
+        venv.create(folder, with_pip=True, clear=True)
+    except Exception:
+        raise SetupError(
+            f'{sys.executable} cannot create a virtual environment: install '
+            'its venv module (Debian, Ubuntu: apt-get install '
+            'python3.11-venv).') from None
+
+
+def pinned(package: str) -> str:
+    for line in (REQUIREMENTS / 'pins.txt').read_text().splitlines():
+        name, _, version = line.partition('==')
+        if name == package:
+            return version
+    raise SetupError(f'requirements/pins.txt does not pin {package}.')
+
+
+def uv_index_settings() -> dict:
+    """uv does not read pip's variables: hand a mirror on."""
+    names = dict(
+        PIP_INDEX_URL='UV_DEFAULT_INDEX',
+        PIP_EXTRA_INDEX_URL='UV_INDEX',
+        PIP_FIND_LINKS='UV_FIND_LINKS')
+    settings = {
+        uv: os.environ[pip]
+        for pip, uv in names.items()
+        if os.environ.get(pip) and uv not in os.environ
+    }
+    # Large wheels on slow lines.
+    return {'UV_HTTP_TIMEOUT': '300', **settings}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('flavour', choices=('demo', 'full', 'torch'))
+    parser.add_argument(
+        '--torch', default=None, help='version, for the flavour torch')
+    args = parser.parse_args()
+    if args.flavour == 'torch' and not args.torch:
+        parser.error('the flavour torch needs --torch VERSION')
+    try:
+        Environment(args.flavour, args.torch or pinned('torch')).set_up()
+    except SetupError as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()
