@@ -78,7 +78,8 @@ class AnyDeviceAmpOptimWrapper(AmpOptimWrapper):
             dtype = getattr(torch, dtype)
         self.cast_dtype = dtype or torch.bfloat16
         self._scale_update_param = None
-        self.loss_scaler = torch.cuda.amp.GradScaler(enabled=False)
+        scaler = getattr(torch.amp, 'GradScaler', torch.cuda.amp.GradScaler)
+        self.loss_scaler = scaler(enabled=False)
 
 
 allow_training_checkpoints()

@@ -68,10 +68,11 @@ def patterns(out: str, console: Console) -> None:
         runner = train(f'patterns/{config}_patterns.py',
                        osp.join(out, f'{config}_patterns'))
         maps = [detect(runner, 0), detect(runner, SHIFT)]
-        mse = float(((maps[0]['output'] - maps[0]['target'])**2).mean())
+        errors = [float(((found['output'] - found['target'])**2).mean())
+                  for found in maps]
         error = shift_error(maps[0]['output'], maps[1]['output'], margin=8)
-        results[name] = mse, error
-        for row, found in zip(rows, maps):
+        results[name] = errors[0], error
+        for row, found, mse in zip(rows, maps, errors):
             row.setdefault('input', found['input'])
             row.setdefault('ground truth', found['target'])
             row[f'{name}, MSE {mse:.2e}'] = found['output']

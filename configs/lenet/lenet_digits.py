@@ -24,16 +24,18 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-train_cfg = dict(by_epoch=True, max_epochs=12, val_interval=1)
+train_cfg = dict(by_epoch=True, max_epochs=15, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
-    optimizer=dict(
-        type='SGD', lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4))
+    optimizer=dict(type='AdamW', lr=0.004, weight_decay=0.01))
 param_scheduler = dict(
-    type='CosineAnnealingLR', T_max=12, by_epoch=True, convert_to_iter_based=True)
+    type='CosineAnnealingLR',
+    T_max=15,
+    by_epoch=True,
+    convert_to_iter_based=True)
 
 default_hooks = dict(
     logger=dict(interval=21),
-    checkpoint=dict(max_keep_ckpts=1, save_best='auto'))
+    checkpoint=dict(interval=15))
 randomness = dict(seed=0)

@@ -13,13 +13,13 @@ train_dataloader = dict(
 model = dict(
     type='PatternDetector', conv_cfg=dict(type='Conv2d'), kernel_size=7)
 
-train_cfg = dict(by_epoch=False, max_iters=800)
-optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.004, momentum=0.9))
+train_cfg = dict(by_epoch=False, max_iters=500)
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.005, momentum=0.9))
 param_scheduler = dict(
-    type='CosineAnnealingLR', by_epoch=False, T_max=800, eta_min=1e-6)
+    type='CosineAnnealingLR', by_epoch=False, T_max=500, eta_min=1e-6)
 
 default_hooks = dict(
-    logger=dict(type='LoggerHook', interval=200),
-    checkpoint=dict(type='CheckpointHook', interval=800, by_epoch=False))
+    logger=dict(type='LoggerHook', interval=100),
+    checkpoint=dict(type='CheckpointHook', interval=500, by_epoch=False))
 log_processor = dict(by_epoch=False)
 randomness = dict(seed=0)

@@ -1,6 +1,6 @@
 """Models on MMEngine's root registry."""
-from .backbones import ACDALeNet
+from .backbones import ACDALeNet, AdResNet
 from .pattern_detector import PatternDetector
 from .replace_convs import ReplaceConvs
 
-__all__ = ['ACDALeNet', 'PatternDetector', 'ReplaceConvs']
+__all__ = ['ACDALeNet', 'AdResNet', 'PatternDetector', 'ReplaceConvs']

@@ -38,7 +38,8 @@ def _load() -> Tuple[Optional[_Library], Optional[str]]:
         functions = ctypes.CDLL(str(path))
     except (BuildError, OSError) as error:
         reason = f'the native library is not available: {error}'
-        logger.warning('%s; using the stock backend, which is slower', reason)
+        logger.warning('%s; PyTorch\'s operators serve instead, more slowly',
+                       reason)
         return None, reason
     pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
     functions.mmacda_forward_floats.argtypes = [pointer, number]

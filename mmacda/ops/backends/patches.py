@@ -1,35 +1,28 @@
 """Where the stock backend takes the patches of a chunk of pixels from.
 
 Both classes work on the zero-padded channels-last input and share one
-interface: ``taps``, the flat indices of a patch's taps in order, and
-``blocks``, the patches themselves, (pixels, taps, C).
+interface: ``taps``, the flat indices of a patch's taps in order; ``read``, the
+patches of a chunk; ``scatter``, their gradient's way back; and
+``pixels_per_row``, the width at which they expect a chunk's pixels.
 """
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+import math
+from typing import List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
 
 from ..geometry import ConvGeometry
 
-# Floats in an input row below which a call per row costs more than it saves.
-ROW_FLOATS = 512
-
 
 class Chunk(NamedTuple):
     """Output rows of one image, or of several whole images."""
     images: slice
     rows: slice
-    width: int
 
     @property
-    def shape(self) -> Tuple[int, int, int]:
+    def shape(self) -> Tuple[int, int]:
         return (self.images.stop - self.images.start,
-                self.rows.stop - self.rows.start, self.width)
-
-    @property
-    def pixels(self) -> int:
-        images, rows, width = self.shape
-        return images * rows * width
+                self.rows.stop - self.rows.start)
 
 
 def find_live_taps(atom_bases: Optional[Tensor], kernel: int) -> List[int]:
@@ -62,15 +55,20 @@ def crop(padded: Tensor, geometry: ConvGeometry) -> Tensor:
                   pad_w:pad_w + width].permute(0, 3, 1, 2)
 
 
-class _Patches:
+class GatheredPatches:
+    """Copies the live taps of every pixel; any device, any geometry."""
 
     def __init__(self, padded: Tensor, kernel: int, live: List[int],
-                 geometry: ConvGeometry):
+                 width: int, geometry: ConvGeometry):
         self.padded, self.kernel, self.geometry = padded, kernel, geometry
-        self.live = live
         self.channels = padded.shape[-1]
+        self.width = self.pixels_per_row = width
+        self.live = self.taps = live
+        self.floats_per_pixel = len(live) * self.channels
+        self._memory: Optional[Tensor] = None
 
-    def under_tap(self, padded: Tensor, chunk: Chunk, tap: int) -> Tensor:
+    def under_tap(self, padded: Tensor, chunk: Chunk, tap: int,
+                  width: int) -> Tensor:
         """Inputs under one tap: a view (images, rows, width, C)."""
         row, column = divmod(tap, self.kernel)
         (stride_h, stride_w), _, (dil_h, dil_w), _ = self.geometry
@@ -80,9 +78,23 @@ class _Patches:
             (chunk.rows.start * stride_h + row * dil_h) * step_h +
             column * dil_w * step_w)
         return padded.as_strided(
-            (*chunk.shape, self.channels),
-            (step_b, stride_h * step_h, stride_w * step_w, 1),
-            padded.storage_offset() + offset)
+            (*chunk.shape, width, self.channels),
+            (step_b, stride_h * step_h, stride_w * step_w, 1), offset)
+
+    def _take(self, chunk: Chunk, *shape: int) -> Tensor:
+        size = chunk.shape[0] * chunk.shape[1] * math.prod(shape)
+        if self._memory is None or self._memory.numel() < size:
+            self._memory = self.padded.new_zeros(
+                size + self.kernel**2 * self.channels)
+        return self._memory[:size].view(*chunk.shape, *shape)
+
+    def read(self, chunk: Chunk) -> Tensor:
+        """The chunk's patches, (pixels, taps, C)."""
+        target = self._take(chunk, self.width, len(self.taps), self.channels)
+        for n, tap in enumerate(self.taps):
+            target[:, :, :, n] = self.under_tap(self.padded, chunk, tap,
+                                                self.width)
+        return target.flatten(0, 2)
 
     def scatter(self, grad_padded: Tensor, chunk: Chunk, atoms: Tensor,
                 grad_z: Tensor) -> None:
@@ -90,113 +102,85 @@ class _Patches:
 
         ``atoms`` (pixels, m, taps), ``grad_z`` (pixels, m, C).
         """
-        grad_patches = torch.bmm(atoms.transpose(1, 2), grad_z)
+        grad_patches = torch.bmm(atoms.transpose(1, 2), grad_z).view(
+            *chunk.shape, self.pixels_per_row, -1, self.channels)
         # Tap by tap: within one tap no two pixels share an input, so plain
         # additions are enough and their order is fixed.
         live = set(self.live)
         for n, tap in enumerate(self.taps):
             if tap in live:
-                view = self.under_tap(grad_padded, chunk, tap)
-                view.add_(grad_patches[:, n].view(view.shape))
+                view = self.under_tap(grad_padded, chunk, tap, self.width)
+                view.add_(grad_patches[:, :, :self.width, n])
 
 
-class GatheredPatches(_Patches):
-    """Copies the live taps of a whole chunk; any device, any geometry."""
+class ColumnPatches(GatheredPatches):
+    """Views into a copy that holds the k taps of a column side by side.
 
-    floats_per_pixel = property(lambda self: len(self.taps) * self.channels)
-
-    def __init__(self, *args):
-        super().__init__(*args)
-        self.taps = self.live
-        self._memory = None
-
-    def blocks(self, chunk: Chunk) -> Iterator[Tuple[slice, Tensor]]:
-        if self._memory is None:  # the first chunk is the largest
-            self._memory = self.padded.new_empty(
-                (chunk.pixels, len(self.taps), self.channels))
-        patches = self._memory[:chunk.pixels]
-        target = patches.view(*chunk.shape, *patches.shape[1:])
-        for n, tap in enumerate(self.taps):
-            target[:, :, :, n].copy_(self.under_tap(self.padded, chunk, tap))
-        yield slice(0, chunk.pixels), patches
-
-
-class RowPatches(_Patches):
-    """Views into a copy of one output row's columns.
-
-    The copy holds the k taps of a column side by side, so that k neighbouring
-    columns are a patch: k reads per pixel instead of k * k. Batched products
-    take the overlapping views as they are. Needs an undilated width.
+    There k neighbouring columns are a patch: k reads per pixel instead of
+    k * k. Batched products take the overlapping views as they are. A row has
+    as many pixels as its columns have room for; those from ``width`` on are
+    junk, whose atoms are zero. Needs an undilated width.
     """
 
-    floats_per_pixel = 0  # the row's copy does not grow with the chunk
+    def __init__(self, padded: Tensor, kernel: int, live: List[int],
+                 width: int, geometry: ConvGeometry):
+        super().__init__(padded, kernel, live, width, geometry)
+        span, stride = range(kernel), geometry.stride[1]
+        self.taps = [r * kernel + c for c in span for r in span]
+        self.pixels_per_row = width + (kernel - 1) // stride
+        self.columns = self.pixels_per_row * stride
+        self.floats_per_pixel = kernel * self.channels * stride
 
-    def __init__(self, *args):
-        super().__init__(*args)
-        span = range(self.kernel)
-        self.taps = [r * self.kernel + c for c in span for r in span]
-        self._columns = self.padded.new_empty(
-            (self.padded.shape[2], self.kernel, self.channels))
-
-    def blocks(self, chunk: Chunk) -> Iterator[Tuple[slice, Tensor]]:
-        columns = self._columns
-        step = self.kernel * self.channels
+    def read(self, chunk: Chunk) -> Tensor:
+        target = self._take(chunk, self.columns, self.kernel, self.channels)
+        step_b, step_h, step_w, _ = self.padded.stride()
         (stride_h, stride_w), _, (dil_h, _), _ = self.geometry
-        patches = columns.as_strided(
-            (chunk.width, len(self.taps), self.channels),
+        columns = min(self.columns, self.padded.shape[2])
+        target[:, :, :columns] = self.padded.as_strided(
+            (*chunk.shape, columns, self.kernel, self.channels),
+            (step_b, stride_h * step_h, step_w, dil_h * step_h, 1),
+            chunk.images.start * step_b +
+            chunk.rows.start * stride_h * step_h)
+        step = self.kernel * self.channels
+        pixels = target.numel() // (step * stride_w)
+        return self._memory.as_strided(
+            (pixels, len(self.taps), self.channels),
             (stride_w * step, self.channels, 1))
-        start = 0
-        for image in self.padded[chunk.images]:
-            for row in range(chunk.rows.start, chunk.rows.stop):
-                first = row * stride_h
-                rows = image[first:first + (self.kernel - 1) * dil_h +
-                             1:dil_h]
-                columns.copy_(rows.transpose(0, 1))
-                yield slice(start, start + chunk.width), patches
-                start += chunk.width
 
     def scatter(self, grad_padded: Tensor, chunk: Chunk, atoms: Tensor,
                 grad_z: Tensor) -> None:
         if self.geometry.stride[1] > 1:
             super().scatter(grad_padded, chunk, atoms, grad_z)
             return
-        # The other way round: column q collects from the k pixels whose
+        # The other way round: a column collects from the k pixels whose
         # patches hold it, (k, k * m) @ (k * m, C), where the right side is
-        # again a view that overlaps that of the next column.
-        kernel, num_atoms, margin = self.kernel, atoms.shape[1], self.kernel - 1
-        columns = chunk.width + margin
+        # again a view that overlaps that of the next column. The junk pixels,
+        # all zero, keep the rows apart.
+        kernel, margin = self.kernel, self.kernel - 1
+        pixels, num_atoms, _ = atoms.shape
         size = num_atoms * kernel * kernel
-        padded_atoms = atoms.new_zeros((columns + margin, size))
-        padded_z = grad_z.new_zeros(
-            (columns + margin, num_atoms, self.channels))
-        turned = padded_atoms.as_strided(
-            (columns, kernel, kernel, num_atoms),
+        behind = atoms.new_zeros((pixels + margin, size))
+        behind[margin:] = atoms.view(pixels, size)
+        turned = behind.as_strided(
+            (pixels, kernel, kernel, num_atoms),
             (size, 1, size - kernel, kernel * kernel), margin * kernel)
-        sources = padded_z.as_strided(
-            (columns, kernel * num_atoms, self.channels),
+        sources = grad_z.new_zeros(
+            (pixels + margin, num_atoms, self.channels))
+        sources[margin:] = grad_z
+        sources = sources.as_strided(
+            (pixels, kernel * num_atoms, self.channels),
             (num_atoms * self.channels, self.channels, 1))
-        left = atoms.new_empty((columns, kernel, kernel * num_atoms))
-        result = atoms.new_empty((columns, kernel, self.channels))
-        inner = slice(margin, margin + chunk.width)
-        stride_h, dil_h = self.geometry.stride[0], self.geometry.dilation[0]
-        start = 0
-        for image in grad_padded[chunk.images]:
-            for row in range(chunk.rows.start, chunk.rows.stop):
-                stop = start + chunk.width
-                padded_atoms[inner] = atoms[start:stop].view(-1, size)
-                padded_z[inner] = grad_z[start:stop]
-                left.view(turned.shape).copy_(turned)
-                torch.bmm(left, sources, out=result)
-                first = row * stride_h
-                image[first:first + margin * dil_h + 1:dil_h, :columns].add_(
-                    result.transpose(0, 1))
-                start = stop
+        columns = torch.bmm(turned.reshape(pixels, kernel, -1), sources)
+        columns = columns.view(*chunk.shape, self.columns, kernel, -1)
+        for row in range(kernel):
+            view = self.under_tap(grad_padded, chunk, row * kernel,
+                                  self.columns)
+            view.add_(columns[:, :, :, row])
 
 
-def make_patches(x: Tensor, kernel: int, live: List[int],
-                 geometry: ConvGeometry) -> _Patches:
+def make_patches(x: Tensor, kernel: int, live: List[int], width: int,
+                 geometry: ConvGeometry) -> GatheredPatches:
     """Patches of x by the quicker way that its device and geometry allow."""
-    by_row = x.device.type == 'cpu' and geometry.dilation[1] == 1 \
-        and x.shape[1] * x.shape[3] >= ROW_FLOATS
-    return (RowPatches if by_row else GatheredPatches)(pad(x, geometry),
-                                                       kernel, live, geometry)
+    columns = x.device.type == 'cpu' and geometry.dilation[1] == 1
+    return (ColumnPatches if columns else GatheredPatches)(pad(
+        x, geometry), kernel, live, width, geometry)

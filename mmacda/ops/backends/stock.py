@@ -5,7 +5,7 @@ by batched products, and the coefficient convolution follows while the atom
 convolution's result of the chunk, a few MB, is in cache. Backward recomputes
 all of it from the input.
 """
-from typing import Iterator, Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Tensor
 from ..geometry import ConvGeometry
 from .patches import Chunk, crop, find_live_taps, make_patches
 
-CPU_WORKSPACE_BYTES = 4 * 2**20
+CPU_WORKSPACE_BYTES = 8 * 2**20
 GPU_WORKSPACE_BYTES = 256 * 2**20
 # Matrix products over pixels run as pointwise convolutions of images of this
 # width: oneDNN's are up to twice as fast as MKL's products (on AMD CPUs), and
@@ -43,7 +43,8 @@ class _Plan:
         self.kernel = round(
             count**0.5) if atom_bases is None else atom_bases.shape[-1]
         live = find_live_taps(None if needs[2] else atom_bases, self.kernel)
-        self.patches = make_patches(x, self.kernel, live, geometry)
+        self.patches = make_patches(x, self.kernel, live, self.width, geometry)
+        self.row = self.patches.pixels_per_row
         self.taps = torch.tensor(self.patches.taps, device=x.device)
         self.bases = None
         if atom_bases is not None:
@@ -58,36 +59,54 @@ class _Plan:
         floats = self.atoms * (self.channels + len(self.taps))
         floats += self.patches.floats_per_pixel
         if any(needs):
-            floats += self.channels * self.atoms
+            floats += 2 * self.channels * (self.atoms + self.kernel)
         images, rows = self._chunk_shape(floats * x.element_size())
         self.chunks = [
             Chunk(
                 slice(b, min(b + images, self.batch)),
-                slice(i, min(i + rows, self.height)), self.width)
+                slice(i, min(i + rows, self.height)))
             for b in range(0, self.batch, images)
             for i in range(0, self.height, rows)
         ]
-        most = images * rows * self.width
-        self._coefficients = alpha.new_empty((most * self.atoms, count))
+        # Zero where there are junk pixels, and where images get filled up.
+        most = images * rows * self.row
+        self._coefficients = alpha.new_zeros((most, self.atoms, count))
         self._atoms = alpha.new_empty((most * self.atoms, len(self.taps)))
-        self._z = x.new_empty((most, self.atoms, self.channels))
+        self._z = x.new_zeros(
+            (_fill_up(most), self.atoms, self.channels))
+        self._dy = x.new_zeros((_fill_up(most), self.out_channels)) \
+            if any(needs) else None
 
     def _chunk_shape(self, bytes_per_pixel: int) -> Tuple[int, int]:
         """Images and output rows per chunk."""
         budget = CPU_WORKSPACE_BYTES if self.alpha.device.type == 'cpu' \
             else GPU_WORKSPACE_BYTES
+        # Stays small beside what an unfold would take.
+        unfold = self.batch * self.height * self.width * self.channels
+        unfold *= self.kernel**2 * self.alpha.element_size()
+        budget = min(budget, unfold // 8)
         pixels = max(1, budget // max(1, bytes_per_pixel))
-        if pixels >= self.height * self.width:
-            images = pixels // (self.height * self.width)
+        if pixels >= self.height * self.row:
+            images = pixels // (self.height * self.row)
             return max(1, min(images, self.batch)), self.height
-        return 1, max(1, pixels // self.width)
+        return 1, max(1, pixels // self.row)
+
+    def pixels(self, chunk: Chunk) -> int:
+        """Pixels of a chunk, junk included."""
+        images, rows = chunk.shape
+        return images * rows * self.row
+
+    def in_image(self, block: Tensor, chunk: Chunk) -> Tensor:
+        """(pixels, ...) as (images, rows, width, ...), without the junk."""
+        block = block[:self.pixels(chunk)]
+        return block.view(*chunk.shape, self.row,
+                          *block.shape[1:])[:, :, :self.width]
 
     def coefficients(self, chunk: Chunk) -> Tensor:
         """alpha of the chunk's pixels: (pixels * m, J)."""
         alpha = self.alpha[chunk.images, chunk.rows]
-        target = self._coefficients[:chunk.pixels * self.atoms]
-        target.view(alpha.shape).copy_(alpha)
-        return target
+        self.in_image(self._coefficients, chunk).copy_(alpha)
+        return self._coefficients[:self.pixels(chunk)].flatten(0, 1)
 
     def compose(self, coefficients: Tensor) -> Tensor:
         """Atoms of the chunk's pixels: (pixels, m, taps)."""
@@ -98,12 +117,17 @@ class _Plan:
             torch.mm(coefficients, self.bases, out=atoms)
         return atoms.view(-1, self.atoms, len(self.taps))
 
-    def convolve(self, chunk: Chunk, atoms: Tensor) -> Tensor:
-        """Z of the chunk's pixels: (pixels, m, C)."""
-        z = self._z[:chunk.pixels]
-        for pixels, patches in self.patches.blocks(chunk):
-            torch.bmm(atoms[pixels], patches, out=z[pixels])
-        return z
+    def convolve(self, atoms: Tensor, patches: Tensor) -> Tensor:
+        """Z of the chunk's pixels, filled up: (pixels, m, C)."""
+        torch.bmm(atoms, patches, out=self._z[:len(atoms)])
+        return self._z[:_fill_up(len(atoms))]
+
+    def grad_output(self, grad_output: Tensor, chunk: Chunk) -> Tensor:
+        """Gradient of Y at the chunk's pixels, filled up: (pixels, C_out)."""
+        dy = grad_output[chunk.images, :, chunk.rows].permute(0, 2, 3, 1)
+        self.in_image(self._dy, chunk).copy_(dy)
+        self._dy[self.pixels(chunk):].zero_()
+        return self._dy[:_fill_up(self.pixels(chunk))]
 
     def split_groups(self, z: Tensor) -> Tensor:
         """(pixels, n, C) -> (pixels, G * n * C/G)."""
@@ -119,13 +143,16 @@ class _Plan:
             z.shape[0], self.atoms, self.channels)
 
 
+def _fill_up(pixels: int) -> int:
+    return -(-pixels // IMAGE_WIDTH) * IMAGE_WIDTH
+
+
 def _pointwise(rows: Tensor, weight: Tensor, groups: int) -> Tensor:
     """rows (pixels, G * n) by weight (G * o, n), group by group."""
     pixels, channels = rows.shape
-    width = IMAGE_WIDTH if pixels % IMAGE_WIDTH == 0 else 1
-    if groups == 1 and (width == 1 or rows.device.type != 'cpu'):
+    if groups == 1 and rows.device.type != 'cpu':
         return torch.mm(rows, weight.t())
-    images = rows.view(-1, 1, width, channels).permute(0, 3, 1, 2)
+    images = rows.view(-1, 1, IMAGE_WIDTH, channels).permute(0, 3, 1, 2)
     output = F.conv2d(images, weight[:, :, None, None], groups=groups)
     return output.permute(0, 2, 3, 1).reshape(pixels, -1)
 
@@ -143,9 +170,9 @@ def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
     pixels = output.permute(0, 2, 3, 1)
     for chunk in plan.chunks:
         atoms = plan.compose(plan.coefficients(chunk))
-        z = plan.split_groups(plan.convolve(chunk, atoms))
-        y = _pointwise(z, plan.weight, plan.groups)
-        pixels[chunk.images, chunk.rows] = y.view(*chunk.shape, -1)
+        z = plan.convolve(atoms, plan.patches.read(chunk))
+        y = _pointwise(plan.split_groups(z), plan.weight, plan.groups)
+        pixels[chunk.images, chunk.rows] = plan.in_image(y, chunk)
     return output
 
 
@@ -156,56 +183,56 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
     """Gradients of input, coefficients, bases and weight, where needed."""
     plan = _Plan(x, alpha, atom_bases, weight, geometry, needs)
     need_x, need_alpha, need_bases, need_weight = needs
-    groups, padded = plan.groups, plan.patches.padded
-    grad_x = torch.zeros_like(padded) if need_x else None
+    groups, depth = plan.groups, plan.weight.shape[1]
+    grad_x = torch.zeros_like(plan.patches.padded) if need_x else None
     grad_alpha = torch.empty_like(
         plan.alpha, memory_format=torch.contiguous_format) \
         if need_alpha else None
     grad_bases = torch.zeros_like(plan.bases) if need_bases else None
-    grad_weight = torch.zeros_like(plan.weight).view(
-        groups, -1, plan.weight.shape[1]) if need_weight else None
-    grad_y = grad_output.permute(0, 2, 3, 1)
+    grad_weight = torch.zeros_like(plan.weight).view(groups, -1, depth) \
+        if need_weight else None
     # (G * m * C/G, C_out/G): from Y's groups back to Z's.
-    transposed = plan.weight.view(groups, -1, plan.weight.shape[1]).transpose(
-        1, 2).reshape(plan.weight.shape[1] * groups, -1)
+    transposed = plan.weight.view(groups, -1, depth).transpose(1, 2).reshape(
+        depth * groups, -1)
     for chunk in plan.chunks:
-        dy = grad_y[chunk.images, chunk.rows].reshape(chunk.pixels, -1)
+        dy = plan.grad_output(grad_output, chunk)
         coefficients = plan.coefficients(chunk)
         atoms = plan.compose(coefficients)
+        patches = plan.patches.read(chunk) if any(needs[1:]) else None
         if need_weight:
-            z = plan.split_groups(plan.convolve(chunk, atoms))
+            z = plan.split_groups(plan.convolve(atoms, patches))
             grad_weight.baddbmm_(
-                dy.view(chunk.pixels, groups, -1).permute(1, 2, 0),
-                z.view(chunk.pixels, groups, -1).transpose(0, 1))
+                dy.view(len(dy), groups, -1).permute(1, 2, 0),
+                z.view(len(z), groups, -1).transpose(0, 1))
         if not any(needs[:3]):
             continue
-        dz = plan.join_groups(_pointwise(dy, transposed, groups))
+        dz = plan.join_groups(_pointwise(dy, transposed, groups))[:len(atoms)]
         if need_x:
             plan.patches.scatter(grad_x, chunk, atoms, dz)
         if need_alpha or need_bases:
             datoms = atoms  # which nothing reads any more
-            for pixels, patches in plan.patches.blocks(chunk):
-                torch.bmm(
-                    dz[pixels], patches.transpose(1, 2), out=datoms[pixels])
+            torch.bmm(dz, patches.transpose(1, 2), out=datoms)
             datoms = datoms.flatten(0, 1)
             if need_bases:
                 grad_bases.addmm_(coefficients.t(), datoms)
             if need_alpha:
-                _decompose(plan, datoms, grad_alpha[chunk.images, chunk.rows])
+                dalpha = _decompose(plan, datoms)
+                grad_alpha[chunk.images, chunk.rows] = plan.in_image(
+                    dalpha, chunk)
     return (crop(grad_x, geometry) if need_x else None,
             grad_alpha.permute(0, 3, 4, 1, 2) if need_alpha else None,
             _spread(plan, grad_bases, atom_bases) if need_bases else None,
             _unsplit(plan, grad_weight, weight) if need_weight else None)
 
 
-def _decompose(plan: _Plan, datoms: Tensor, target: Tensor) -> None:
-    """Gradient of the coefficients from that of the atoms."""
+def _decompose(plan: _Plan, datoms: Tensor) -> Tensor:
+    """Gradient of the coefficients, (pixels, m, J), from the atoms'."""
     if plan.bases is None:
         dalpha = torch.empty_like(datoms)
         dalpha[:, plan.taps] = datoms
     else:
         dalpha = torch.mm(datoms, plan.bases.t())
-    target.copy_(dalpha.view(target.shape))
+    return dalpha.view(-1, plan.atoms, dalpha.shape[1])
 
 
 def _spread(plan: _Plan, grad: Tensor, atom_bases: Tensor) -> Tensor:

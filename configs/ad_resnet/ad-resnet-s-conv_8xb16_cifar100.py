@@ -1,0 +1,3 @@
+_base_ = './ad-resnet-s_8xb16_cifar100.py'
+
+model = dict(backbone=dict(conv_type='conv'))

@@ -1,0 +1,78 @@
+"""What tools/train.py and tools/test.py have in common."""
+import os
+import os.path as osp
+from argparse import ArgumentParser, Namespace
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def add_common_arguments(parser: ArgumentParser) -> None:
+    """Add the options of both commands, with mmpretrain's names."""
+    parser.add_argument(
+        '--work-dir',
+        help='folder of logs and results; default: work_dir of the config, '
+        'else work_dirs/<config name>')
+    parser.add_argument(
+        '--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument(
+        '--no-pin-memory',
+        action='store_true',
+        help='do not pin memory in the data loaders')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override entries of the config, for instance '
+        'train_cfg.max_epochs=2 or "model.backbone.out_indices=(2, 3)"')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    # torchrun exports LOCAL_RANK; torch.distributed.launch passes it.
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0)
+
+
+def load_config(args: Namespace) -> Config:
+    """The config named on the command line, under the common options.
+
+    Overrides by ``--cfg-options`` have the last word and therefore stay with
+    the caller, see :func:`build_runner`.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        name = osp.splitext(osp.basename(args.config))[0]
+        cfg.work_dir = osp.join('work_dirs', name)
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loaders = cfg.get(key)
+        for loader in loaders if isinstance(loaders, list) else [loaders]:
+            if loader is not None:
+                _set_loader_defaults(loader, cfg, not args.no_pin_memory)
+    return cfg
+
+
+def _set_loader_defaults(loader, cfg: Config, pin_memory: bool) -> None:
+    loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
+    if not pin_memory:
+        loader['pin_memory'] = False
+    loader.setdefault('pin_memory', torch.cuda.is_available())
+    # mmpretrain's configs count on its tools to stack samples in the workers;
+    # other frameworks expect MMEngine's default, lists.
+    if cfg.get('default_scope') == 'mmpretrain':
+        loader.setdefault('collate_fn', dict(type='default_collate'))
+
+
+def build_runner(cfg: Config, args: Namespace) -> Runner:
+    """Runner of a config, whichever framework it belongs to."""
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)

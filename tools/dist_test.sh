@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Test on several GPUs: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]
+# Environment: NNODES, NODE_RANK, MASTER_ADDR, PORT.
+set -euo pipefail
+CONFIG=${1:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options]}
+CHECKPOINT=${2:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options]}
+GPUS=${3:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options]}
+TOOLS=$(cd "$(dirname "$0")" && pwd)
+
+PYTHONPATH="$TOOLS/..:${PYTHONPATH:-}" torchrun \
+    --nnodes="${NNODES:-1}" \
+    --node_rank="${NODE_RANK:-0}" \
+    --nproc_per_node="$GPUS" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
+    --master_port="${PORT:-29500}" \
+    "$TOOLS/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "${@:4}"

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Train on several GPUs: dist_train.sh CONFIG GPUS [options of train.py]
+# Environment: NNODES, NODE_RANK, MASTER_ADDR, PORT.
+set -euo pipefail
+CONFIG=${1:?usage: dist_train.sh CONFIG GPUS [options]}
+GPUS=${2:?usage: dist_train.sh CONFIG GPUS [options]}
+TOOLS=$(cd "$(dirname "$0")" && pwd)
+
+PYTHONPATH="$TOOLS/..:${PYTHONPATH:-}" torchrun \
+    --nnodes="${NNODES:-1}" \
+    --node_rank="${NODE_RANK:-0}" \
+    --nproc_per_node="$GPUS" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
+    --master_port="${PORT:-29500}" \
+    "$TOOLS/train.py" "$CONFIG" --launcher pytorch "${@:3}"
