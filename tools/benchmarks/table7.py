@@ -39,13 +39,22 @@ PAPER = dict(
     ACDA='2.28M, 4.6 GB, 0.46 s')
 
 
-def configs(memory_limit: int) -> dict:
-    network = dict(type='AdResNet', arch='s')
-    return dict(
-        Conv=dict(network, conv_type='conv'),
-        DFN=dict(
-            network, acda_cfg=dict(type='DFNConv', memory_limit=memory_limit)),
-        ACDA=dict(network, conv_type='acda'))
+NETWORK = dict(type='AdResNet', arch='s')
+NETWORKS = dict(
+    Conv=dict(NETWORK, conv_type='conv'),
+    DFN=dict(NETWORK, acda_cfg=dict(type='DFNConv')),
+    ACDA=dict(NETWORK, conv_type='acda'))
+
+
+def limit_memory(config: dict, step: Step, memory: int) -> dict:
+    """The config whose DFN layers together may fill ``memory`` bytes."""
+    layers = sum(isinstance(m, DFNConv) for m in step.model.modules())
+    if not layers:
+        return config
+    print(f'DFN may fill {memory / GIB:.3g} GiB: {layers} layers with '
+          f'{COPIES} copies of their filters')
+    limit = max(1, memory // (COPIES * layers))
+    return dict(config, acda_cfg=dict(config['acda_cfg'], memory_limit=limit))
 
 
 def total_memory(device: str) -> int:
@@ -69,7 +78,7 @@ def parse_args(argv=None):
     parser.add_argument(
         '--quick',
         action='store_true',
-        help='two rounds of two images of 64 pixels, in 1 GiB')
+        help='two rounds of two images of 64 pixels, in 10 MiB')
     parser.add_argument('--out', default=RESULTS, help='folder for the rows')
     args = parser.parse_args(argv)
     if args.quick:
@@ -88,15 +97,10 @@ def main(argv=None) -> None:
         else total_memory(args.device)
     shape = args.batch, 3, args.side, args.side
     case = f'Ad-ResNet-s {"x".join(map(str, shape))}'
-    networks = configs(memory)
-    layers = sum(
-        isinstance(m, DFNConv) for m in MODELS.build(networks['DFN']).modules())
-    networks = configs(max(1, memory // (COPIES * layers)))
-    print(f'DFN may fill {memory / GIB:.3g} GiB: {layers} layers with '
-          f'{COPIES} copies of their filters')
     sizes, messages, steps = {}, {}, {}
-    for name, config in networks.items():
+    for name, config in NETWORKS.items():
         step = Step(config, shape, args.device)
+        config = limit_memory(config, step, memory)
         report.add(SECTION, case, 'parameters', name, '',
                    *[step.parameters / 1e6] * 3, 'M')
         try:
@@ -118,17 +122,17 @@ def main(argv=None) -> None:
     report.add_ratio(SECTION, case, 'training iteration', times, 'ACDA',
                      'Conv')
     print(f'rows: {report.write(SECTION)}')
-    print_table(networks, report, sizes, messages, times)
+    print_table(report, sizes, messages, times)
 
 
-def print_table(networks, report, sizes, messages, times) -> None:
+def print_table(report, sizes, messages, times) -> None:
     """Ours beside the paper's (its hardware and batch are not given)."""
     print(f'{"":6}{"params":>9}{"memory":>11}{"iteration":>12}   the paper')
     parameters = {
         row.contestant: row.median
         for row in report.rows if row.measure == 'parameters'
     }
-    for name in networks:
+    for name in NETWORKS:
         if name in messages:
             figures = f'{"out of memory":>23}'
         else:
