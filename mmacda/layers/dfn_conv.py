@@ -14,7 +14,11 @@ from .arguments import check_kernel_size
 from .atom_generator import AtomGenerator
 from .conv2d_like import Conv2dLike
 
-GIB = 2**30
+MIB, GIB = 2**20, 2**30
+
+
+def _format_size(size: int) -> str:
+    return f'{size / GIB:.1f} GiB' if size >= GIB else f'{size / MIB:.1f} MiB'
 
 
 @MODELS.register_module()
@@ -120,8 +124,8 @@ class DFNConv(Conv2dLike):
         if needed > self.memory_limit:
             raise MemoryError(
                 f'the filters of an input of {tuple(x.shape)} need '
-                f'{needed / GIB:.1f} GiB, and training a multiple of it; '
-                f'memory_limit is {self.memory_limit / GIB:.1f} GiB')
+                f'{_format_size(needed)}, and training a multiple of it; '
+                f'memory_limit is {_format_size(self.memory_limit)}')
         filters = self.filter_generator(x) * self.filter_scale
         size = filters.shape[2:]
         filters = filters.reshape(x.shape[0], self.groups,

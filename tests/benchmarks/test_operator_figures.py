@@ -117,8 +117,8 @@ def test_flops_are_those_of_two_layers(operands):
     Coefficient conv 6 C C_out, atom conv 6 * 49 C, atoms 6 * 18 * 49: below
     a sixth of a 7x7 convolution's.
     """
-    given = tuple(operands[name] for name in (
-        'input', 'basis_coefficients', 'atom_bases', 'weight'))
+    given = tuple(operands[name] for name in ('input', 'basis_coefficients',
+                                              'atom_bases', 'weight'))
     counter = FlopAnalyzer(Operator(), given)
     counter.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     expected = ATOMS * CHANNELS**2 + ATOMS * TAPS * CHANNELS

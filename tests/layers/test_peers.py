@@ -25,8 +25,8 @@ OPTIONS = {
     'groups': dict(kernel_size=3, padding=1, groups=2),
     'no-bias': dict(kernel_size=3, bias=False),
     'reflect': dict(kernel_size=3, padding=1, padding_mode='reflect'),
-    'circular': dict(
-        kernel_size=3, padding=1, padding_mode='circular', stride=2),
+    'circular':
+    dict(kernel_size=3, padding=1, padding_mode='circular', stride=2),
 }
 EVEN = {
     'kernel-2': dict(kernel_size=2, padding=1),
@@ -90,8 +90,8 @@ def mix_experts(layer, x):
         for expert, share in enumerate(routing_weights(layer, image)):
             weight = weight + share * layer.experts.weight[expert].view(shape)
             if layer.experts.bias is not None:
-                bias = (0 if bias is None else bias
-                        ) + share * layer.experts.bias[expert]
+                bias = (0 if bias is None else
+                        bias) + share * layer.experts.bias[expert]
         outputs.append(
             F.conv2d(expanded[None], weight, bias, layer.stride, 0,
                      layer.dilation, layer.groups))
@@ -109,8 +109,7 @@ def filter_every_pixel(layer, x):
         row = []
         for j in range(filters.shape[3]):
             top, left = i * stride[0], j * stride[1]
-            patch = expanded[:, :,
-                             top:top + dilation[0] * (kernel - 1) + 1,
+            patch = expanded[:, :, top:top + dilation[0] * (kernel - 1) + 1,
                              left:left + dilation[1] * (kernel - 1) + 1]
             weight = filters[:, :, i, j].reshape(
                 len(x), OUT, IN // layer.groups, kernel, kernel)
@@ -129,9 +128,9 @@ def define(layer, x):
 
 
 def gradients(output, layer, x):
-    return torch.autograd.grad(output, [x, *layer.parameters()],
-                               torch.cos(torch.arange(output.numel())).view(
-                                   output.shape).double())
+    return torch.autograd.grad(
+        output, [x, *layer.parameters()],
+        torch.cos(torch.arange(output.numel())).view(output.shape).double())
 
 
 @pytest.mark.parametrize('layer, options', CASES)
@@ -211,13 +210,14 @@ def test_dfn_memory_limit_is_an_argument():
 
 
 @every_layer
-@pytest.mark.parametrize('options', [
-    dict(),
-    dict(stride=2, norm_cfg=dict(type='BN')),
-    dict(groups=2, bias=True),
-    dict(padding_mode='reflect'),
-],
-                         ids=str)
+@pytest.mark.parametrize(
+    'options', [
+        dict(),
+        dict(stride=2, norm_cfg=dict(type='BN')),
+        dict(groups=2, bias=True),
+        dict(padding_mode='reflect'),
+    ],
+    ids=str)
 def test_conv_module(layer, options):
     torch.manual_seed(0)
     module = ConvModule(
@@ -297,14 +297,15 @@ def test_takes_conv2d_arguments_first(layer):
 
 
 @every_layer
-@pytest.mark.parametrize('options, message', [
-    (dict(groups=3), 'divisible by groups'),
-    (dict(stride=0), 'stride must be'),
-    (dict(padding='full'), "'same', 'valid' or pixels"),
-    (dict(padding='same', stride=2), 'needs stride=1'),
-    (dict(padding_mode='mirror'), 'padding_mode must be one of'),
-],
-                         ids=lambda v: v if isinstance(v, str) else '')
+@pytest.mark.parametrize(
+    'options, message', [
+        (dict(groups=3), 'divisible by groups'),
+        (dict(stride=0), 'stride must be'),
+        (dict(padding='full'), "'same', 'valid' or pixels"),
+        (dict(padding='same', stride=2), 'needs stride=1'),
+        (dict(padding_mode='mirror'), 'padding_mode must be one of'),
+    ],
+    ids=lambda v: v if isinstance(v, str) else '')
 def test_wrong_arguments(layer, options, message):
     with pytest.raises(ValueError, match=message):
         layer(IN, OUT, 3, **options)

@@ -24,8 +24,12 @@ LARGE_CASES = [
 ]
 
 
-def _sweep_case(name: str, batch: int = 1, channels: int = 64,
-                side: int = 28, kernel: int = 7, num_atoms: int = 6,
+def _sweep_case(name: str,
+                batch: int = 1,
+                channels: int = 64,
+                side: int = 28,
+                kernel: int = 7,
+                num_atoms: int = 6,
                 **options) -> Case:
     """'Same' padding, and the scales that ACDAConv takes by default."""
     dilation = options.get('dilation', (1, 1))

@@ -27,7 +27,10 @@ class ChildError(Exception):
     """The child process failed; the message is its last line."""
 
 
-def measure_operator(case: Case, contestant: str, train: bool, device: str,
+def measure_operator(case: Case,
+                     contestant: str,
+                     train: bool,
+                     device: str,
                      dtype: torch.dtype = torch.float32) -> dict:
     """Of a contestant's forward, or of forward and backward."""
     return _run_child(
@@ -56,8 +59,11 @@ def measure_model(config: dict, shape: tuple, train: bool,
 
 def _run_child(job: dict) -> dict:
     done = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-m', __name__, json.dumps(job)],
-        cwd=ROOT, capture_output=True, text=True)
+        [sys.executable, '-W', 'ignore', '-m', __name__,
+         json.dumps(job)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [
             f'ended with status {done.returncode}'
@@ -118,10 +124,11 @@ def _operator(case: dict, contestant: str, train: bool, device: str,
         made = make_contestant(contestant, case, operands)
         return made.train if train else made.forward
 
-    case = Case(**{
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in case.items()
-    })
+    case = Case(
+        **{
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in case.items()
+        })
     # Libraries are loaded before the count starts.
     build(dataclasses.replace(case, batch=1, size=(1, 1)))()
     return build(case)

@@ -53,7 +53,7 @@ class Row(NamedTuple):
     def __str__(self) -> str:
         name = f'{self.contestant} / {self.rival}' if self.rival \
             else self.contestant
-        text = (f'{self.case:<26} {self.measure:<22} {name:<18} '
+        text = (f'{self.case:<26} {self.measure:<22} {name:<19} '
                 f'{self.median:9.4g} {self.unit:<3} '
                 f'[{self.lower:.4g}, {self.upper:.4g}]')
         if self.goal is not None:
@@ -92,16 +92,22 @@ class Report:
         self.device, self.folder = device, Path(folder)
         self.environment = environment(device)
         self.rows: List[Row] = []
-        print(', '.join(f'{k} {v}' for k, v in self.environment.items()),
-              flush=True)
+        print(
+            ', '.join(f'{k} {v}' for k, v in self.environment.items()),
+            flush=True)
 
     def add(self, *args, **kwargs) -> Row:
         self.rows.append(Row(*args, **kwargs))
         print(self.rows[-1], flush=True)
         return self.rows[-1]
 
-    def add_ratio(self, section: str, case: str, measure: str,
-                  times: Dict[str, np.ndarray], contestant: str, rival: str,
+    def add_ratio(self,
+                  section: str,
+                  case: str,
+                  measure: str,
+                  times: Dict[str, np.ndarray],
+                  contestant: str,
+                  rival: str,
                   goal: Optional[float] = None) -> Row:
         """Ratio of two contestants, taken in every round."""
         ratios = Quartiles.of(times[contestant] / times[rival])
@@ -124,8 +130,9 @@ class Report:
             for row in self.rows:
                 if row.section == section:
                     figures = {
-                        key: f'{value:.6g}' if isinstance(value, float)
-                        else value for key, value in row._asdict().items()
+                        key:
+                        f'{value:.6g}' if isinstance(value, float) else value
+                        for key, value in row._asdict().items()
                     }
                     writer.writerow(
                         dict(figures, met=row.verdict, **self.environment))

@@ -54,9 +54,11 @@ def make_contestant(name: str, case: Case,
         geometry = dict(
             case.geometry,
             padding=tuple(d * (kernel // 2) for d in case.dilation))
-        weight = torch.full(
-            (case.out_channels, case.in_channels // case.groups, kernel,
-             kernel), 0.01, dtype=x.dtype, device=x.device)
+        weight = torch.full((case.out_channels,
+                             case.in_channels // case.groups, kernel, kernel),
+                            0.01,
+                            dtype=x.dtype,
+                            device=x.device)
         return Contestant(
             partial(F.conv2d, **geometry), dict(input=x, weight=weight))
     if name == UNFOLD:
@@ -99,8 +101,8 @@ def check(case: Case, operands: Dict[str, Optional[Tensor]],
     for name in names:
         backend = None if name == CHOSEN else name
         output, grads = evaluate(
-            partial(adaptive_conv2d, backend=backend), operands,
-            case.geometry, DIFFERENTIATE)
+            partial(adaptive_conv2d, backend=backend), operands, case.geometry,
+            DIFFERENTIATE)
         errors = dict(output=relative_error(output, expected))
         for operand, grad in grads.items():
             errors[f'gradient of {operand}'] = relative_error(

@@ -20,19 +20,30 @@ LARGEST_UNFOLD_SIDE = 256  # 3 GiB forward and backward at 64 channels
 LABELS = {CHOSEN: 'ACDA 7x7', UNFOLD: 'unfold + einsum'}
 
 
-def run(report: Report, rounds: int, device: str, dtype: torch.dtype,
-        sides: Sequence[int] = SIDES, channels: Sequence[int] = CHANNELS,
+def run(report: Report,
+        rounds: int,
+        device: str,
+        dtype: torch.dtype,
+        sides: Sequence[int] = SIDES,
+        channels: Sequence[int] = CHANNELS,
         width: int = 64) -> None:
     """Measure both axes, judge the growth with H * W and draw it."""
     axes = {
-        'H*W': {n * n: paper_layer(1, width, n) for n in sides},
-        'C': {c: paper_layer(1, c, width) for c in channels}
+        'H*W': {
+            n * n: paper_layer(1, width, n)
+            for n in sides
+        },
+        'C': {
+            c: paper_layer(1, c, width)
+            for c in channels
+        }
     }
     figures = {
         axis: {
             at: _measure(report, case, rounds, device, dtype)
             for at, case in cases.items()
-        } for axis, cases in axes.items()
+        }
+        for axis, cases in axes.items()
     }
     _judge(report, figures['H*W'], axes['H*W'])
     try:
@@ -45,8 +56,7 @@ def run(report: Report, rounds: int, device: str, dtype: torch.dtype,
 def _measure(report: Report, case: Case, rounds: int, device: str,
              dtype: torch.dtype) -> Dict[str, Dict[str, float]]:
     names = [
-        n for n in NAMES
-        if n != UNFOLD or case.size[0] <= LARGEST_UNFOLD_SIDE
+        n for n in NAMES if n != UNFOLD or case.size[0] <= LARGEST_UNFOLD_SIDE
     ]
     memory = {
         name: measure_operator(case, name, True, device, dtype)
@@ -66,7 +76,8 @@ def _measure(report: Report, case: Case, rounds: int, device: str,
             report.add(SECTION, str(case), f'{key} memory', name, '',
                        *[memory[name][key] / GIB] * 3, 'GiB')
     return {
-        name: dict(
+        name:
+        dict(
             seconds=sorted(times[name])[len(times[name]) // 2],
             **{k: memory[name][k]
                for k in ('extra', 'peak')})
@@ -78,11 +89,10 @@ def _judge(report: Report, figures: dict, cases: dict) -> None:
     """Linear in H * W: the largest map against one of a fourth of it."""
     *_, before, last = sorted(figures)
     for key in ('seconds', 'extra'):
-        grown = figures[last][CHOSEN][key] / max(
-            1e-9, figures[before][CHOSEN][key])
-        report.add(SECTION, str(cases[last]), f'growth of {key}/pixel',
-                   CHOSEN, '', *[grown * before / last] * 3, 'x',
-                   goals.GROWTH)
+        grown = figures[last][CHOSEN][key] / max(1e-9,
+                                                 figures[before][CHOSEN][key])
+        report.add(SECTION, str(cases[last]), f'growth of {key}/pixel', CHOSEN,
+                   '', *[grown * before / last] * 3, 'x', goals.GROWTH)
     report.add(SECTION, str(cases[last]), 'peak of the process', CHOSEN, '',
                *[figures[last][CHOSEN]['peak'] / GIB] * 3, 'GiB',
                goals.LARGEST_GIB)
@@ -103,8 +113,10 @@ def plot(figures: dict, report: Report):
             axes[row][column].set(xlabel=axis, ylabel=label)
     axes[0][0].legend()
     run = report.environment
-    figure.suptitle(f'{run["device"]}, {run["threads"]} threads, '
-                    f'torch {run["torch"]}', fontsize='medium')
+    figure.suptitle(
+        f'{run["device"]}, {run["threads"]} threads, '
+        f'torch {run["torch"]}',
+        fontsize='medium')
     path = report.folder / f'{SECTION}-{report.device}.png'
     with replacing(path, 'wb') as file:
         figure.savefig(file, format='png', dpi=120)

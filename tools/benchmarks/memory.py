@@ -41,8 +41,8 @@ def run(report: Report, cases: Sequence[Case], device: str,
         }
         del operands
         _add(report, case, 'saved for backward', saved, goals.SAVED_BYTES)
-        for train, measure, names in ((False, 'peak forward',
-                                       (CHOSEN, UNFOLD)),
+        for train, measure, names in ((False, 'peak forward', (CHOSEN,
+                                                               UNFOLD)),
                                       (True, 'peak forward+backward', NAMES)):
             peaks = {
                 name: measure_operator(case, name, train, device,

@@ -52,16 +52,20 @@ class Step:
 
 
 def layer_configs(channels: int) -> Dict[str, dict]:
-    """The layer as a whole and its generator alone, and two convs."""
+    """The layer with both generators, one of them alone, and two convs."""
     width = dict(in_channels=channels, out_channels=channels, bias=False)
     conv = dict(type='Conv2d', **width)
     return {
-        'acda': dict(ACDA, **width),
-        'acda, generator 1x1': dict(LIGHT, **width),
-        'generator': dict(
-            type='AtomGenerator', in_channels=channels, out_channels=6 * 18),
-        'conv3': dict(conv, kernel_size=3, padding=1),
-        'conv7': dict(conv, kernel_size=7, padding=3)
+        'acda':
+        dict(ACDA, **width),
+        'acda-1x1':
+        dict(LIGHT, **width),
+        'generator':
+        dict(type='AtomGenerator', in_channels=channels, out_channels=6 * 18),
+        'conv3':
+        dict(conv, kernel_size=3, padding=1),
+        'conv7':
+        dict(conv, kernel_size=7, padding=3)
     }
 
 
@@ -91,10 +95,12 @@ def _compare(report: Report, case: str, configs: Dict[str, dict],
              shape: Sequence[int], rounds: int, device: str,
              rivals: Sequence[str]) -> None:
     steps = {name: Step(cfg, shape, device) for name, cfg in configs.items()}
-    for train, measure in ((False, 'inference'), (True, 'training iteration')):
+    for train, measure in ((False, 'inference'), (True, 'training')):
         times = time_interleaved(
-            {name: step.function(train)
-             for name, step in steps.items()}, rounds, device)
+            {
+                name: step.function(train)
+                for name, step in steps.items()
+            }, rounds, device)
         report.add_times(SECTION, case, measure, times)
         for rival in rivals:
             for name in configs:
@@ -103,5 +109,5 @@ def _compare(report: Report, case: str, configs: Dict[str, dict],
                                      rival)
         for name, config in configs.items():
             extra = measure_model(config, shape, train, device)['extra']
-            report.add(SECTION, case, f'peak of {measure}'[:22], name, '',
+            report.add(SECTION, case, f'{measure}, peak', name, '',
                        *[extra / MIB] * 3, 'MiB')

@@ -15,25 +15,22 @@ if not __package__:
     # This file's name is a standard module's: its folder must not be found.
     sys.path = [ROOT] + [p for p in sys.path if abspath(p) != HERE]
 
-import argparse  # noqa: E402
-import time  # noqa: E402
+import argparse
+import time
 
-import torch  # noqa: E402
+import torch
 
-from tests.ops.large_cases import LARGE_CASES, paper_layer  # noqa: E402
-from tools.benchmarks import (growth, memory, models, speed,  # noqa: E402
-                              sweep)
-from tools.benchmarks.common import (RESULTS, Report,  # noqa: E402
-                                     fail)
-from tools.benchmarks.contestants import GateError  # noqa: E402
+from tests.ops.large_cases import LARGE_CASES, paper_layer
+from tools.benchmarks import growth, memory, models, speed, sweep
+from tools.benchmarks.common import RESULTS, Report, fail
+from tools.benchmarks.contestants import GateError
 
 SECTIONS = ('speed', 'memory', 'sweep', 'growth')
 QUICK = [paper_layer(1, 8, 12)]
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         '--sections', nargs='+', choices=SECTIONS, default=SECTIONS)
     parser.add_argument(
@@ -42,6 +39,11 @@ def parse_args(argv=None):
         '--quick',
         action='store_true',
         help='tiny layers and two rounds: shows that it runs, judges nothing')
+    parser.add_argument(
+        '--cases',
+        nargs='+',
+        choices=[str(case) for case in LARGE_CASES],
+        help='of speed and memory; default: all')
     parser.add_argument('--rounds', type=int, default=11)
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
@@ -63,7 +65,9 @@ def main(argv=None) -> None:
     torch.set_num_threads(args.threads)
     dtype = getattr(torch, args.dtype)
     rounds = 2 if args.quick else args.rounds
-    cases = QUICK if args.quick else LARGE_CASES
+    cases = QUICK if args.quick else [
+        case for case in LARGE_CASES if str(case) in (args.cases or str(case))
+    ]
     report = Report(args.device, args.out)
     start = time.perf_counter()
     try:
@@ -71,12 +75,16 @@ def main(argv=None) -> None:
             run_section(section, report, cases, rounds, args, dtype)
             print(f'rows: {report.write(section)}', flush=True)
         if args.models:
-            sizes = dict(layers=[(1, 16, 12, 12)], images=(1, 3, 64, 64),
-                         archs='s') if args.quick else dict(
-                             layers=[(1, 256, 64, 64), (8, 64, 32, 32)],
-                             images=(4, 3, 224, 224), archs='sm')
-            models.run(report, rounds=min(rounds, 5), device=args.device,
-                       **sizes)
+            sizes = dict(
+                layers=[(1, 16, 12,
+                         12)], images=(1, 3, 64,
+                                       64), archs='s') if args.quick else dict(
+                                           layers=[(1, 256, 64, 64),
+                                                   (8, 64, 32, 32)],
+                                           images=(4, 3, 224, 224),
+                                           archs='sm')
+            models.run(
+                report, rounds=min(rounds, 5), device=args.device, **sizes)
             print(f'rows: {report.write(models.SECTION)}')
     except GateError as error:
         fail(str(error))

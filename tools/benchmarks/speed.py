@@ -39,7 +39,6 @@ def run(report: Report, cases: Sequence[Case], rounds: int, device: str,
                 for backend in backends:
                     goal = None
                     if device == 'cpu' and dtype == torch.float32:
-                        goal = goals.limit(
-                            str(case), measure, backend, rival)
+                        goal = goals.limit(str(case), measure, backend, rival)
                     report.add_ratio(SECTION, str(case), measure, times,
                                      backend, rival, goal)

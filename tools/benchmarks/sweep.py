@@ -61,8 +61,10 @@ def run(report: Report, cases: Sequence[Case], rounds: int, device: str,
             functions = {CHOSEN: ours, WITHOUT_NATIVE: stock}
             times = time_interleaved(
                 {
-                    **{name: functions[name]
-                       for name in names}, UNFOLD: getattr(unfold, method)
+                    **{
+                        name: functions[name]
+                        for name in names
+                    }, UNFOLD: getattr(unfold, method)
                 }, rounds, device)
             for name in names:
                 row = report.add_ratio(SECTION, str(case), measure, times,

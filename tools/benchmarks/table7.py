@@ -7,26 +7,27 @@ printed beside ours.
 
     python tools/benchmarks/table7.py [--batch 32] [--quick]
 """
-import argparse
-import os
 import sys
 from os.path import abspath, dirname
 
 HERE = dirname(abspath(__file__))
+ROOT = dirname(dirname(HERE))
 if not __package__:
     # operator.py beside this file must not be taken for Python's own.
-    sys.path = [dirname(dirname(HERE))
-                ] + [p for p in sys.path if abspath(p) != HERE]
+    sys.path = [ROOT] + [p for p in sys.path if abspath(p) != HERE]
 
-import torch  # noqa: E402
-from mmengine.registry import MODELS  # noqa: E402
+import argparse
+import os
 
-from mmacda.layers import DFNConv  # noqa: E402
-from tools.benchmarks.child import (OUT_OF_MEMORY, ChildError,  # noqa: E402
+import torch
+from mmengine.registry import MODELS
+
+from mmacda.layers import DFNConv
+from tools.benchmarks.child import (OUT_OF_MEMORY, ChildError,
                                     measure_model)
-from tools.benchmarks.common import (RESULTS, Quartiles,  # noqa: E402
-                                     Report, time_interleaved)
-from tools.benchmarks.models import WITHOUT_MODELS, Step  # noqa: E402
+from tools.benchmarks.common import (RESULTS, Quartiles, Report,
+                                     time_interleaved)
+from tools.benchmarks.models import WITHOUT_MODELS, Step
 
 SECTION = 'table7'
 GIB = 2**30
@@ -37,7 +38,6 @@ PAPER = dict(
     Conv='4.60M, 3.7 GB, 0.53 s',
     DFN='2.32M, out of memory',
     ACDA='2.28M, 4.6 GB, 0.46 s')
-
 
 NETWORK = dict(type='AdResNet', arch='s')
 NETWORKS = dict(
@@ -113,11 +113,12 @@ def main(argv=None) -> None:
             messages[name] = str(error)
             print(f'{name}: {error}')
     for name, size in sizes.items():
-        report.add(SECTION, case, 'peak memory', name, '',
-                   *[size / GIB] * 3, 'GiB')
-    times = time_interleaved(
-        {name: step.train
-         for name, step in steps.items()}, args.rounds, args.device)
+        report.add(SECTION, case, 'peak memory', name, '', *[size / GIB] * 3,
+                   'GiB')
+    times = time_interleaved({
+        name: step.train
+        for name, step in steps.items()
+    }, args.rounds, args.device)
     report.add_times(SECTION, case, 'training iteration', times)
     report.add_ratio(SECTION, case, 'training iteration', times, 'ACDA',
                      'Conv')
