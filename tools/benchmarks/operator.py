@@ -38,13 +38,13 @@ def parse_args(argv=None):
     parser.add_argument(
         '--quick',
         action='store_true',
-        help='tiny layers and two rounds: shows that it runs, judges nothing')
+        help='tiny layers and two rounds, to see that it runs')
     parser.add_argument(
         '--cases',
         nargs='+',
         choices=[str(case) for case in LARGE_CASES],
         help='of speed and memory; default: all')
-    parser.add_argument('--rounds', type=int, default=11)
+    parser.add_argument('--rounds', type=int, default=7)
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
     parser.add_argument(
