@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 TORCH ?= 2.13.0
 ENVIRONMENT = $(PYTHON) tools/dev/environment.py
 
-.PHONY: demo test test-torch lint clean
+.PHONY: demo test test-torch bench lint clean
 
 demo:
 	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found: install Python 3.11, or run make PYTHON=/path/to/python3.11 $@"; exit 1; }
@@ -19,6 +19,14 @@ test:
 test-torch:
 	@$(ENVIRONMENT) torch --torch $(TORCH)
 	@.venv/torch-$(TORCH)/bin/python -m pytest tests/ops tests/layers $(PYTEST_ARGS)
+
+# The operator beside its goals, then the paper's Table 7: under 10 minutes
+# on 2 quiet cores. make bench BENCH_ARGS="--rounds 21 --sections speed"
+bench:
+	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found: install Python 3.11, or run make PYTHON=/path/to/python3.11 $@"; exit 1; }
+	@$(ENVIRONMENT) full
+	@.venv/full/bin/python -W ignore tools/benchmarks/operator.py --models $(BENCH_ARGS)
+	@.venv/full/bin/python -W ignore tools/benchmarks/table7.py
 
 lint:
 	@pre-commit run --all-files

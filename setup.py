@@ -33,7 +33,9 @@ class BuildWithMim(build_py):
             shutil.copytree(
                 ROOT / name,
                 target / name,
-                ignore=shutil.ignore_patterns('__pycache__', 'dev'))
+                # These two need a checkout.
+                ignore=shutil.ignore_patterns('__pycache__', 'dev',
+                                              'benchmarks'))
         for name in ('model-index.yml', ):
             if (ROOT / name).exists():
                 shutil.copy(ROOT / name, target)

@@ -98,8 +98,8 @@ class ACDAConv(BaseModule):
         self.stride = to_pair(stride, 'stride', 1)
         self.dilation = to_pair(dilation, 'dilation', 1)
         self.groups = groups
-        self.padding = resolve_padding(padding, self.kernel_size[0],
-                                       self.stride, self.dilation)
+        self.padding = resolve_padding(padding, self.kernel_size, self.stride,
+                                       self.dilation)
         if padding_mode not in PADDING_MODES:
             raise ValueError(f'padding_mode must be one of {PADDING_MODES}, '
                              f'but got {padding_mode!r}')

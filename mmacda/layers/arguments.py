@@ -44,12 +44,13 @@ def check_kernel_size(kernel_size: Any) -> Pair:
     return height, width
 
 
-def resolve_padding(padding: Any, kernel: int, stride: Pair,
+def resolve_padding(padding: Any, kernel: Pair, stride: Pair,
                     dilation: Pair) -> Pair:
     """Padding in pixels from pixels, 'same' or 'valid'.
 
     Raises:
-        ValueError: If it is none of these, or 'same' with a stride.
+        ValueError: If it is none of these, or 'same' with a stride or with
+            a kernel that would need more on one side than on the other.
     """
     if padding == 'valid':
         return (0, 0)
@@ -57,7 +58,11 @@ def resolve_padding(padding: Any, kernel: int, stride: Pair,
         if stride != (1, 1):
             raise ValueError("padding='same' needs stride=1, but got "
                              f'stride={stride}')
-        return dilation[0] * (kernel // 2), dilation[1] * (kernel // 2)
+        span_h, span_w = (d * (k - 1) for d, k in zip(dilation, kernel))
+        if span_h % 2 or span_w % 2:
+            raise ValueError("padding='same' needs an odd kernel_size, but "
+                             f'got {kernel}')
+        return span_h // 2, span_w // 2
     if isinstance(padding, str):
         raise ValueError("padding must be 'same', 'valid' or pixels, but got "
                          f'{padding!r}')

@@ -1,7 +1,7 @@
 """The operator's cases: one registry for tests and benchmarks.
 
 A backend's test runs every case of :data:`CASES` and compares with the
-reference; :data:`LARGE_CASES` are the layers that benchmarks time.
+reference; :mod:`.large_cases` holds the layers that benchmarks time.
 """
 from dataclasses import dataclass
 from functools import partial
@@ -83,25 +83,39 @@ class Case:
         """Arguments of the operator by name; the same values everywhere."""
         generator = torch.Generator().manual_seed(seed)
 
-        def draw(*shape):
+        def draw(shape):
             values = torch.randn(
                 shape, generator=generator, dtype=torch.float64)
             return values.to(device, dtype)
 
         arrange = LAYOUTS[self.layout]
-        bases = None
-        if self.scales:
-            bases = fourier_bessel_bases(self.scales, self.num_bases)
-            bases = bases.to(device, dtype)
-        width = self.in_channels // self.groups * self.num_atoms
+        shapes = self.shapes
         return dict(
-            input=arrange(draw(self.batch, self.in_channels, *self.size)),
-            basis_coefficients=arrange(
-                draw(self.batch, self.num_atoms, self.num_coefficients,
-                     *self.out_size)),
-            atom_bases=bases,
-            weight=draw(self.out_channels, width, 1, 1) / width**0.5,
-            bias=draw(self.out_channels) if self.bias else None)
+            input=arrange(draw(shapes['input'])),
+            basis_coefficients=arrange(draw(shapes['basis_coefficients'])),
+            atom_bases=self.bases(dtype, device),
+            weight=draw(shapes['weight']) / shapes['weight'][1]**0.5,
+            bias=draw(shapes['bias']) if self.bias else None)
+
+    @property
+    def shapes(self) -> Dict[str, Tuple[int, ...]]:
+        """Shapes of the operands, but for the bases."""
+        width = self.in_channels // self.groups * self.num_atoms
+        shapes = dict(
+            input=(self.batch, self.in_channels, *self.size),
+            basis_coefficients=(self.batch, self.num_atoms,
+                                self.num_coefficients, *self.out_size),
+            weight=(self.out_channels, width, 1, 1))
+        if self.bias:
+            shapes['bias'] = (self.out_channels, )
+        return shapes
+
+    def bases(self, dtype: torch.dtype, device: str) -> Optional[Tensor]:
+        """psi, or None for direct atoms."""
+        if not self.scales:
+            return None
+        bases = fourier_bessel_bases(self.scales, self.num_bases)
+        return bases.to(device, dtype)
 
 
 def _channels_last(x: Tensor) -> Tensor:
@@ -125,11 +139,11 @@ LAYOUTS: Dict[str, Callable[[Tensor], Tensor]] = dict(
     expanded_batch=lambda x: x[:1].expand_as(x),
 )
 
-_PAPER = dict(scales=(3, 5, 7), num_atoms=6)
+PAPER = dict(scales=(3, 5, 7), num_atoms=6)
 
 CASES = [
-    Case('paper', in_channels=3, size=(8, 9), padding=(3, 3), **_PAPER),
-    Case('paper-1x1-map', size=(1, 1), padding=(3, 3), **_PAPER),
+    Case('paper', in_channels=3, size=(8, 9), padding=(3, 3), **PAPER),
+    Case('paper-1x1-map', size=(1, 1), padding=(3, 3), **PAPER),
     Case('one-scale'),
     Case('two-scales', scales=(3, 5), padding=(2, 2)),
     Case('all-bases', scales=(5, ), num_bases=14, padding=(2, 2)),
@@ -173,18 +187,6 @@ CASES = [
     *[Case(f'layout-{name}', layout=name) for name in LAYOUTS],
     Case('channels-last-groups', layout='channels_last', groups=2),
     Case('sliced-stride-2', layout='sliced', stride=(2, 2)),
-]
-
-# (batch, channels, side) of the project's timing tables, as the paper's layer.
-LARGE_CASES = [
-    Case(
-        f'{b}x{c}x{n}x{n}',
-        batch=b,
-        in_channels=c,
-        out_channels=c,
-        size=(n, n),
-        padding=(3, 3),
-        **_PAPER) for b, c, n in ((1, 256, 64), (4, 128, 28), (8, 64, 32))
 ]
 
 

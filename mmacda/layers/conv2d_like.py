@@ -1,0 +1,91 @@
+"""What the layers that the paper compares with share."""
+from typing import Any, Optional
+
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ..ops.geometry import to_pair
+from .arguments import (PADDING_MODES, check_channels, check_input,
+                        check_padded_size, resolve_padding)
+
+
+class Conv2dLike(BaseModule):
+    """Conv2d's arguments, checked, as the attributes that mmcv reads.
+
+    Args:
+        in_channels (int): Channels of the input.
+        out_channels (int): Channels of the output.
+        kernel_size (int | Tuple[int, int]): In pixels.
+        stride (int | Tuple[int, int]): Default: 1.
+        padding (int | Tuple[int, int] | str): In pixels, 'same' or 'valid'.
+            Default: 0.
+        dilation (int | Tuple[int, int]): Default: 1.
+        groups (int): Default: 1.
+        padding_mode (str): 'zeros', 'reflect', 'replicate' or 'circular'.
+            Default: 'zeros'.
+        init_cfg (dict, optional): Initialization config. Default: None.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    transposed = False
+    output_padding = (0, 0)
+
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 kernel_size: Any,
+                 stride: Any = 1,
+                 padding: Any = 0,
+                 dilation: Any = 1,
+                 groups: int = 1,
+                 padding_mode: str = 'zeros',
+                 init_cfg: Optional[dict] = None):
+        super().__init__(init_cfg)
+        check_channels(in_channels, out_channels, groups)
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = to_pair(kernel_size, 'kernel_size', 1)
+        self.stride = to_pair(stride, 'stride', 1)
+        self.dilation = to_pair(dilation, 'dilation', 1)
+        self.groups = groups
+        self.padding = resolve_padding(padding, self.kernel_size, self.stride,
+                                       self.dilation)
+        if padding_mode not in PADDING_MODES:
+            raise ValueError(f'padding_mode must be one of {PADDING_MODES}, '
+                             f'but got {padding_mode!r}')
+        self.padding_mode = padding_mode
+
+    @property
+    def zero_padding(self):
+        """The padding that is left to the convolution itself."""
+        return self.padding if self.padding_mode == 'zeros' else (0, 0)
+
+    def pad(self, x: Tensor) -> Tensor:
+        """Check the input and add the padding that is not of zeros.
+
+        Raises:
+            TypeError: If x is not a floating point tensor.
+            ValueError: If the shape does not fit the layer.
+        """
+        check_input(x, self.in_channels)
+        check_padded_size(x.shape[2:], self.padding, self.padding_mode)
+        pad_h, pad_w = self.padding
+        if self.padding_mode == 'zeros' or not (pad_h or pad_w):
+            return x
+        return F.pad(x, (pad_w, pad_w, pad_h, pad_h), mode=self.padding_mode)
+
+    def extra_repr(self) -> str:
+        text = (f'{self.in_channels}, {self.out_channels}, '
+                f'kernel_size={self.kernel_size}, stride={self.stride}')
+        if self.padding != (0, 0):
+            text += f', padding={self.padding}'
+        if self.dilation != (1, 1):
+            text += f', dilation={self.dilation}'
+        if self.groups != 1:
+            text += f', groups={self.groups}'
+        if self.padding_mode != 'zeros':
+            text += f', padding_mode={self.padding_mode}'
+        return text

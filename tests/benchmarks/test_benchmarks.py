@@ -1,0 +1,202 @@
+"""The benchmarks run, keep what they measured, and refuse wrong results."""
+import csv
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from mmacda.ops import backends
+from tests.ops.large_cases import SWEEP_CASES, paper_layer
+from tools.benchmarks import growth, operator, sweep
+from tools.benchmarks.child import ChildError, measure_model, measure_operator
+from tools.benchmarks.common import ROOT, Report, replacing, time_interleaved
+from tools.benchmarks.contestants import (CHOSEN, UNFOLD, GateError, check,
+                                          make_contestant)
+
+SCRIPT = ROOT / 'tools' / 'benchmarks' / 'operator.py'
+TINY = paper_layer(1, 8, 12)
+
+
+def read(path):
+    with open(path, newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def test_quick_run_of_the_command(tmp_path):
+    """As a script, which must not hide Python's own operator module."""
+    done = subprocess.run([
+        sys.executable, '-W', 'ignore', SCRIPT, '--quick', '--sections',
+        'speed', '--threads', '1', '--out', tmp_path
+    ],
+                          capture_output=True,
+                          text=True,
+                          cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert 'threads 1' in done.stdout.splitlines()[0]
+    rows = read(tmp_path / 'speed-cpu.csv')
+    assert {row['torch'] for row in rows} == {torch.__version__}
+    assert {row['threads'] for row in rows} == {'1'}
+    ratios = {
+        (r['measure'], r['contestant'], r['rival']): r
+        for r in rows if r['rival']
+    }
+    for rival in ('conv7', 'conv3', UNFOLD):
+        row = ratios['forward', 'stock', rival]
+        assert 0 < float(row['lower']) <= float(row['median']) <= float(
+            row['upper'])
+        assert row['goal'] == '', 'a tiny layer has no goal'
+    assert ('forward+backward', 'stock', 'conv7') in ratios
+    assert [p.name for p in tmp_path.iterdir()] == ['speed-cpu.csv']
+
+
+@pytest.fixture
+def wrong_backend(monkeypatch):
+    """stock, whose gradient of the weight (or output) is slightly wrong."""
+    wrong = SimpleNamespace()
+    right = backends.stock
+
+    def forward(*args):
+        output = right.forward(*args)
+        if wrong.what == 'output':
+            output[0, -1, -1, -1] += 1e-2 * output.abs().max()
+        return output
+
+    def backward(*args):
+        grads = right.backward(*args)
+        if wrong.what == 'gradient of weight':
+            grads[3].mul_(1.001)
+        return grads
+
+    wrong.forward, wrong.backward = forward, backward
+    monkeypatch.setitem(backends.BACKENDS, 'stock', wrong)
+    return wrong
+
+
+@pytest.mark.parametrize('what', ['output', 'gradient of weight'])
+def test_nothing_is_timed_on_a_wrong_result(wrong_backend, what, capsys,
+                                            tmp_path):
+    wrong_backend.what = what
+    with pytest.raises(SystemExit, match=f'the {what} of stock is wrong'):
+        operator.main([
+            '--quick', '--sections', 'speed', '--threads', '1', '--out',
+            str(tmp_path)
+        ])
+    assert ' ms ' not in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_gate_refuses_nan(wrong_backend, monkeypatch):
+    wrong_backend.what = None
+    operands = TINY.operands(torch.float32)
+    check(TINY, operands, ['stock'])
+    monkeypatch.setattr(wrong_backend, 'forward',
+                        lambda *args: backends.stock.forward(*args) * np.nan)
+    with pytest.raises(GateError, match='nan'):
+        check(TINY, operands, ['stock'])
+
+
+def test_rounds_are_interleaved(monkeypatch):
+    monkeypatch.setattr('tools.benchmarks.common.SECONDS_PER_CALL', 0)
+    monkeypatch.setattr('tools.benchmarks.common.SECONDS_WITHOUT_WARM_UP', 0)
+    calls = []
+    times = time_interleaved(
+        {name: lambda name=name: calls.append(name)
+         for name in 'abc'}, 4, 'cpu')
+    assert ''.join(calls) == 'aabbcc' + 4 * 'abc'
+    assert all(len(seconds) == 4 for seconds in times.values())
+
+
+def test_ratios_are_taken_round_by_round(tmp_path):
+    """A machine that slows down does not change them."""
+    report = Report('cpu', tmp_path)
+    slow = np.array([1., 2., 4., 8., 16.])
+    row = report.add_ratio('speed', 'x', 'forward',
+                           dict(ours=slow, theirs=2 * slow), 'ours', 'theirs',
+                           0.4)
+    assert (row.lower, row.median, row.upper) == (0.5, 0.5, 0.5)
+    assert row.verdict == 'not met' and 'goal 0.4: not met' in str(row)
+    assert report.summary() == '0 of 1 goals met'
+
+
+def test_failed_write_keeps_the_old_file(tmp_path):
+    path = tmp_path / 'rows.csv'
+    path.write_text('old')
+    with pytest.raises(KeyError), replacing(path) as file:
+        file.write('half')
+        raise KeyError
+    assert path.read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_child_measures_the_unfold():
+    """49 floats per channel and pixel more, and the columns' copy."""
+    case = paper_layer(1, 64, 40)
+    unfold = measure_operator(case, UNFOLD, False, 'cpu')['extra']
+    columns = 4 * 49 * 64 * 40 * 40
+    assert columns < unfold < 4 * columns
+    assert measure_operator(case, CHOSEN, False, 'cpu')['extra'] < columns / 3
+
+
+def test_child_tells_what_failed():
+    with pytest.raises(ChildError, match='NoSuchModel is not in'):
+        measure_model(dict(type='NoSuchModel'), (1, 3, 8, 8), False, 'cpu')
+
+
+def test_sweep_covers_what_is_asked_for():
+    cases = sweep.all_cases(5, seed=1)
+    assert cases[:len(SWEEP_CASES)] == SWEEP_CASES and len(
+        cases) == len(SWEEP_CASES) + 5
+    assert cases == sweep.all_cases(5, seed=1) != sweep.all_cases(5, seed=2)
+    assert {c.support for c in SWEEP_CASES} >= {3, 5, 7, 9, 11}
+    assert {c.in_channels for c in SWEEP_CASES} >= {3, 17}
+    assert {c.stride for c in SWEEP_CASES} > {(1, 1)}
+    assert {c.dilation for c in SWEEP_CASES} > {(1, 1)}
+    assert any(c.size == (1, 1) for c in SWEEP_CASES)
+    assert any(c.groups > 1 for c in SWEEP_CASES)
+
+
+def test_standard_convs_have_the_operators_output_size():
+    for case in SWEEP_CASES[:3]:
+        operands = case.operands(torch.float32)
+        shapes = {
+            make_contestant(name, case, operands).forward().shape
+            for name in (CHOSEN, UNFOLD, 'conv3', 'conv5', 'conv7')
+        }
+        assert len(shapes) == 1, case
+
+
+def test_plot_holds_every_contestant(tmp_path):
+    pytest.importorskip('matplotlib')
+    point = {
+        name: dict(seconds=1e-3, extra=2**20, peak=2**30)
+        for name in growth.NAMES
+    }
+    points = {1: point, 4: {k: v for k, v in point.items() if k != UNFOLD}}
+    path = growth.plot({'H*W': points, 'C': points}, Report('cpu', tmp_path))
+    assert path.read_bytes()[:4] == b'\x89PNG'
+
+
+def test_table7_reports_dfn_as_out_of_memory(tmp_path):
+    done = subprocess.run([
+        sys.executable, '-W', 'ignore', SCRIPT.with_name('table7.py'),
+        '--quick', '--threads', '1', '--out', tmp_path
+    ],
+                          capture_output=True,
+                          text=True,
+                          cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text = done.stdout
+    last = text.strip().splitlines()[-3:]
+    assert [line.split()[0] for line in last] == ['Conv', 'DFN', 'ACDA']
+    assert 'out of memory' in last[1].split('M ')[1]
+    for paper, line in zip(('4.60M', '2.32M', '2.28M'), last):
+        assert f'   {paper}' in line
+    assert 'MiB, and training a multiple of it' in text
+    rows = read(tmp_path / 'table7-cpu.csv')
+    assert not [
+        r for r in rows
+        if r['contestant'] == 'DFN' and r['measure'] != 'parameters'
+    ]

@@ -1,0 +1,202 @@
+"""Interleaved timing, statistics, and the rows that are printed and kept."""
+import csv
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Callable, Dict, List, NamedTuple, Optional
+
+import numpy as np
+import torch
+
+import mmacda
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / 'benchmarks' / 'results'
+# A timed call repeats a quick function until it takes this long.
+SECONDS_PER_CALL = 0.02
+# Functions slower than this are not called once more before a timed call.
+SECONDS_WITHOUT_WARM_UP = 0.3
+
+
+class Quartiles(NamedTuple):
+    median: float
+    lower: float
+    upper: float
+
+    @classmethod
+    def of(cls, values) -> 'Quartiles':
+        lower, median, upper = np.percentile(values, (25, 50, 75))
+        return cls(float(median), float(lower), float(upper))
+
+
+class Row(NamedTuple):
+    """A measured figure; a ratio where there is a rival."""
+    section: str
+    case: str
+    measure: str
+    contestant: str
+    rival: str
+    median: float
+    lower: float
+    upper: float
+    unit: str
+    goal: Optional[float] = None
+
+    @property
+    def verdict(self) -> str:
+        if self.goal is None:
+            return ''
+        return 'met' if self.median <= self.goal else 'not met'
+
+    def __str__(self) -> str:
+        name = f'{self.contestant} / {self.rival}' if self.rival \
+            else self.contestant
+        text = (f'{self.case:<26} {self.measure:<22} {name:<19} '
+                f'{self.median:9.4g} {self.unit:<3} '
+                f'[{self.lower:.4g}, {self.upper:.4g}]')
+        if self.goal is not None:
+            text += f'  goal {self.goal:.3g}: {self.verdict}'
+        return text
+
+
+def environment(device: str) -> Dict[str, object]:
+    """Versions, threads and hardware of this run."""
+    name = torch.cuda.get_device_name() if device == 'cuda' else cpu_model()
+    return dict(
+        date=time.strftime('%Y-%m-%d'),
+        mmacda=mmacda.__version__,
+        torch=torch.__version__,
+        python=platform.python_version(),
+        threads=torch.get_num_threads(),
+        cores=os.cpu_count(),
+        device=f'{device} ({name})')
+
+
+def cpu_model() -> str:
+    try:
+        with open('/proc/cpuinfo') as file:
+            for line in file:
+                if line.startswith('model name'):
+                    return line.split(':', 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+class Report:
+    """Prints rows as they come and writes a CSV file for each section."""
+
+    def __init__(self, device: str, folder: Path = RESULTS):
+        self.device, self.folder = device, Path(folder)
+        self.environment = environment(device)
+        self.rows: List[Row] = []
+        print(
+            ', '.join(f'{k} {v}' for k, v in self.environment.items()),
+            flush=True)
+
+    def add(self, *args, **kwargs) -> Row:
+        self.rows.append(Row(*args, **kwargs))
+        print(self.rows[-1], flush=True)
+        return self.rows[-1]
+
+    def add_ratio(self,
+                  section: str,
+                  case: str,
+                  measure: str,
+                  times: Dict[str, np.ndarray],
+                  contestant: str,
+                  rival: str,
+                  goal: Optional[float] = None) -> Row:
+        """Ratio of two contestants, taken in every round."""
+        ratios = Quartiles.of(times[contestant] / times[rival])
+        return self.add(section, case, measure, contestant, rival, *ratios,
+                        'x', goal)
+
+    def add_times(self, section: str, case: str, measure: str,
+                  times: Dict[str, np.ndarray]) -> None:
+        for name, seconds in times.items():
+            self.add(section, case, measure, name, '',
+                     *Quartiles.of(1e3 * seconds), 'ms')
+
+    def write(self, section: str) -> Path:
+        """The section's rows with this run's environment."""
+        path = self.folder / f'{section}-{self.device}.csv'
+        fields = [*Row._fields, 'met', *self.environment]
+        with replacing(path, newline='') as file:
+            writer = csv.DictWriter(file, fields, lineterminator='\n')
+            writer.writeheader()
+            for row in self.rows:
+                if row.section == section:
+                    figures = {
+                        key:
+                        f'{value:.6g}' if isinstance(value, float) else value
+                        for key, value in row._asdict().items()
+                    }
+                    writer.writerow(
+                        dict(figures, met=row.verdict, **self.environment))
+        return path
+
+    def summary(self) -> str:
+        judged = [row for row in self.rows if row.goal is not None]
+        met = sum(row.verdict == 'met' for row in judged)
+        return f'{met} of {len(judged)} goals met'
+
+
+class replacing:
+    """Opens a temporary file that takes the place of ``path`` on success."""
+
+    def __init__(self, path: Path, mode: str = 'w', **options):
+        self.path = Path(path)
+        self.part = self.path.with_name(f'.{os.getpid()}-{self.path.name}')
+        self.mode, self.options = mode, options
+
+    def __enter__(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = open(self.part, self.mode, **self.options)
+        return self.file
+
+    def __exit__(self, error, *_):
+        self.file.close()
+        if error is None:
+            os.replace(self.part, self.path)
+        else:
+            os.unlink(self.part)
+
+
+def time_interleaved(functions: Dict[str, Callable], rounds: int,
+                     device: str) -> Dict[str, np.ndarray]:
+    """Seconds of every function in every round: A B C, A B C, ...
+
+    A quick function is called several times in a row, the first of them
+    untimed, so that the one before it does not decide what is in cache.
+    """
+
+    def clock() -> float:
+        if device == 'cuda':
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    calls = {}
+    for name, function in functions.items():
+        function()
+        start = clock()
+        function()
+        seconds = clock() - start
+        calls[name] = seconds, max(1, round(SECONDS_PER_CALL / seconds))
+    times = {name: [] for name in functions}
+    for _ in range(rounds):
+        for name, function in functions.items():
+            seconds, count = calls[name]
+            if seconds < SECONDS_WITHOUT_WARM_UP:
+                function()
+            start = clock()
+            for _ in range(count):
+                function()
+            times[name].append((clock() - start) / count)
+    return {name: np.array(values) for name, values in times.items()}
+
+
+def fail(message: str) -> None:
+    sys.exit(f'error: {message}')

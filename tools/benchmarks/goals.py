@@ -1,0 +1,46 @@
+"""What the operator must reach on a CPU: largest ratios, native and stock."""
+from typing import Optional
+
+LIMITS = {
+    # case: {(measure, rival): (native, stock)}
+    '1x256x64x64': {
+        ('forward', 'conv7'): (0.18, 0.23),
+        ('forward', 'conv3'): (0.95, 1.2),
+        ('forward', 'unfold'): (0.038, 0.05),
+        ('forward+backward', 'conv7'): (0.25, 0.40),
+    },
+    '4x128x28x28': {
+        ('forward', 'conv7'): (0.22, 0.34),
+        ('forward', 'conv3'): (1.1, 1.7),
+        ('forward', 'unfold'): (0.032, 0.055),
+        ('forward+backward', 'conv7'): (0.30, 0.50),
+    },
+    '8x64x32x32': {
+        ('forward', 'conv7'): (0.42, 0.70),
+        ('forward', 'unfold'): (0.032, 0.06),
+        ('forward+backward', 'conv7'): (0.50, 0.90),
+    },
+    '2x64x112x112': {
+        ('forward', 'conv7'): (0.34, 0.60),
+        ('forward', 'unfold'): (0.025, 0.045),
+        ('forward+backward', 'conv7'): (0.45, 0.90),
+    },
+}
+BACKENDS = ('native', 'stock')
+# Of unfold + einsum, for the paper's layer with 256 channels.
+SAVED_BYTES = 1 / 30
+PEAK_MEMORY = 1 / 10
+# Peak of the process at 64 channels and 1024 x 1024 pixels.
+LARGEST_GIB = 4
+# Time and memory per pixel, largest map against the smaller ones.
+GROWTH = 1.5
+SLOWER_CASES = 0  # than unfold + einsum, in the sweep
+
+
+def limit(case: str, measure: str, backend: str,
+          rival: str) -> Optional[float]:
+    """The ratio to reach, or None where none is asked for."""
+    limits = LIMITS.get(case, {}).get((measure, rival))
+    if limits is None or backend not in BACKENDS:
+        return None
+    return limits[BACKENDS.index(backend)]

@@ -1,0 +1,113 @@
+"""The whole layer and whole networks, against their conv twins."""
+from typing import Callable, Dict, Sequence
+
+import torch
+from mmcv.cnn import build_conv_layer  # noqa: F401  registers Conv2d
+from mmengine.registry import MODELS
+
+import mmacda  # noqa: F401  registers ours
+
+from .child import measure_model
+from .common import Report, time_interleaved
+
+SECTION = 'models'
+MIB = 2**20
+ACDA = dict(
+    type='ACDAConv', kernel_size=3, padding=1, scales=(3, 5, 7), bias=False)
+LIGHT = dict(ACDA, atom_generator=dict(kernel_size=1))
+WITHOUT_MODELS = 'AdResNet is not registered: whole networks are left out'
+
+
+class Step:
+    """A network with a batch: inference, or one training iteration."""
+
+    def __init__(self, config: dict, shape: Sequence[int], device: str):
+        torch.manual_seed(0)
+        self.model = MODELS.build(dict(config)).to(device)
+        self.images = torch.rand(*shape, device=device)
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(), lr=1e-3, momentum=0.9)
+
+    def _output(self) -> torch.Tensor:
+        output = self.model(self.images)
+        return output[-1] if isinstance(output, tuple) else output
+
+    def infer(self) -> torch.Tensor:
+        self.model.eval()
+        with torch.no_grad():
+            return self._output()
+
+    def train(self) -> None:
+        self.model.train()
+        self.optimizer.zero_grad()
+        self._output().square().mean().backward()
+        self.optimizer.step()
+
+    def function(self, train: bool) -> Callable:
+        return self.train if train else self.infer
+
+    @property
+    def parameters(self) -> int:
+        return sum(p.numel() for p in self.model.parameters())
+
+
+def layer_configs(channels: int) -> Dict[str, dict]:
+    """The layer with both generators, one of them alone, and two convs."""
+    width = dict(in_channels=channels, out_channels=channels, bias=False)
+    conv = dict(type='Conv2d', **width)
+    return {
+        'acda':
+        dict(ACDA, **width),
+        'acda-1x1':
+        dict(LIGHT, **width),
+        'generator':
+        dict(type='AtomGenerator', in_channels=channels, out_channels=6 * 18),
+        'conv3':
+        dict(conv, kernel_size=3, padding=1),
+        'conv7':
+        dict(conv, kernel_size=7, padding=3)
+    }
+
+
+def model_configs(arch: str) -> Dict[str, dict]:
+    return {
+        name: dict(type='AdResNet', arch=arch, conv_type=name)
+        for name in ('acda', 'conv')
+    }
+
+
+def run(report: Report, layers: Sequence[tuple], images: Sequence[int],
+        archs: Sequence[str], rounds: int, device: str) -> None:
+    """Layers at their (B, C, H, W), then Ad-ResNets on a batch of images."""
+    for shape in layers:
+        _compare(report, f'layer {"x".join(map(str, shape))}',
+                 layer_configs(shape[1]), shape, rounds, device,
+                 ('conv7', 'conv3'))
+    if MODELS.get('AdResNet') is None:
+        print(WITHOUT_MODELS)
+        return
+    for arch in archs:
+        _compare(report, f'Ad-ResNet-{arch} {"x".join(map(str, images))}',
+                 model_configs(arch), images, rounds, device, ('conv', ))
+
+
+def _compare(report: Report, case: str, configs: Dict[str, dict],
+             shape: Sequence[int], rounds: int, device: str,
+             rivals: Sequence[str]) -> None:
+    steps = {name: Step(cfg, shape, device) for name, cfg in configs.items()}
+    for train, measure in ((False, 'inference'), (True, 'training')):
+        times = time_interleaved(
+            {
+                name: step.function(train)
+                for name, step in steps.items()
+            }, rounds, device)
+        report.add_times(SECTION, case, measure, times)
+        for rival in rivals:
+            for name in configs:
+                if name not in rivals:
+                    report.add_ratio(SECTION, case, measure, times, name,
+                                     rival)
+        for name, config in configs.items():
+            extra = measure_model(config, shape, train, device)['extra']
+            report.add(SECTION, case, f'{measure}, peak', name, '',
+                       *[extra / MIB] * 3, 'MiB')
