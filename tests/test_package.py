@@ -55,8 +55,22 @@ def test_layer_takes_conv2d_s_arguments_first():
     ]
 
 
+def test_names_of_the_layers():
+    assert set(mmacda.layers.__all__) >= {
+        'ACDAConv', 'AtomGenerator', 'CondConv', 'DFNConv', 'DynamicConv',
+        'replace_convs'
+    }
+
+
+def test_names_of_the_backends():
+    assert mmacda.ops.available_backends() == ('native', 'stock', 'export',
+                                               'reference')
+
+
 def test_root_registries_hold_our_names():
-    for name in ('ACDAConv', 'ACDALeNet', 'AtomGenerator', 'PatternDetector'):
+    for name in ('ACDAConv', 'ACDALeNet', 'AdResNet', 'AtomGenerator',
+                 'CondConv', 'DFNConv', 'DynamicConv', 'PatternDetector',
+                 'ReplaceConvs'):
         assert MODELS.get(name) is not None, name
     for name in ('Digits', 'MultiScalePatterns'):
         assert DATASETS.get(name) is not None, name
