@@ -20,7 +20,7 @@ test-torch:
 	@$(ENVIRONMENT) torch --torch $(TORCH)
 	@.venv/torch-$(TORCH)/bin/python -m pytest tests/ops tests/layers $(PYTEST_ARGS)
 
-# The operator beside its goals, then the paper's Table 7: under 10 minutes
+# The operator beside its goals, then the paper's Table 7: about 10 minutes
 # on 2 quiet cores. make bench BENCH_ARGS="--rounds 21 --sections speed"
 bench:
 	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found: install Python 3.11, or run make PYTHON=/path/to/python3.11 $@"; exit 1; }

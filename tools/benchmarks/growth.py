@@ -132,4 +132,6 @@ def _draw(axes, points: dict, key: str, scale: float) -> None:
             'o-',
             label=LABELS.get(name, f'{name[:-1]} {name[-1]}x{name[-1]}'))
     axes.set(xscale='log', yscale='log')
+    axes.set_xticks(sorted(points), [f'{x:,}' for x in sorted(points)])
+    axes.minorticks_off()
     axes.grid(alpha=0.3)

@@ -52,7 +52,7 @@ def parse_args(argv=None):
         choices=('float32', 'bfloat16', 'float16'),
         default='float32')
     parser.add_argument(
-        '--sweep-cases', type=int, default=30, help='random ones')
+        '--sweep-cases', type=int, default=20, help='random ones')
     parser.add_argument('--seed', type=int, default=0, help='of the sweep')
     parser.add_argument('--out', default=RESULTS, help='folder for the rows')
     return parser.parse_args(argv)
@@ -84,7 +84,7 @@ def main(argv=None) -> None:
                                            images=(4, 3, 224, 224),
                                            archs='sm')
             models.run(
-                report, rounds=min(rounds, 5), device=args.device, **sizes)
+                report, rounds=min(rounds, 3), device=args.device, **sizes)
             print(f'rows: {report.write(models.SECTION)}')
     except GateError as error:
         fail(str(error))
