@@ -126,7 +126,7 @@ def plot(figures: dict, report: Report):
 
 def _draw(axes, points: dict, key: str, scale: float) -> None:
     for name in NAMES:
-        at = [x for x in points if name in points[x]]
+        at = [x for x in sorted(points) if name in points[x]]
         axes.plot(
             at, [scale * points[x][name][key] for x in at],
             'o-',
