@@ -100,6 +100,39 @@ def test_mmcv_s_wheel_is_found_by_torch_and_python(tool, monkeypatch,
     assert tool.Environment('full', torch).mmcv_wheel() == wheel
 
 
+def test_mmcv_is_built_for_this_torch_alone(tool, monkeypatch, tmp_path):
+    """Without pip's cache, whose wheels may be built for another PyTorch."""
+    monkeypatch.setenv('MMACDA_CACHE', str(tmp_path))
+    made, version = tool.Environment('full', '2.11.0'), tool.pinned('mmcv')
+    name = f'mmcv-{version}-cp311-cp311-linux_x86_64.whl'
+
+    def build(*arguments, **variables):
+        assert '--no-cache-dir' in arguments
+        assert variables['MMCV_WITH_OPS'] == '1'
+        folder = Path(arguments[arguments.index('-w') + 1])
+        (folder / name).write_text('wheel')
+
+    monkeypatch.setattr(made, 'run', build)
+    wheel = made.mmcv_wheel()
+    assert wheel.name == name and wheel.read_text() == 'wheel'
+    assert list(wheel.parent.iterdir()) == [wheel]  # no folder is left
+    monkeypatch.setattr(made, 'run', None)  # found from now on
+    assert made.mmcv_wheel() == wheel
+
+
+def test_a_failed_build_leaves_nothing(tool, monkeypatch, tmp_path):
+    monkeypatch.setenv('MMACDA_CACHE', str(tmp_path))
+    made = tool.Environment('full', '2.11.0')
+
+    def fail(*arguments, **variables):
+        raise tool.SetupError('no network')
+
+    monkeypatch.setattr(made, 'run', fail)
+    with pytest.raises(tool.SetupError):
+        made.mmcv_wheel()
+    assert not [p for p in tmp_path.rglob('*') if 'part-' in p.name]
+
+
 def test_command_line_names_what_is_missing():
     done = subprocess.run([sys.executable, TOOL, 'torch'],
                           capture_output=True, text=True)

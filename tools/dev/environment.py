@@ -14,6 +14,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 from pathlib import Path
 
@@ -139,17 +140,18 @@ class Environment:
             f'building mmcv {version} with its ops from source, once: about '
             '10 minutes on 2 cores',
             flush=True)
-        part = cache / f'part-{os.getpid()}'
-        part.mkdir(parents=True)
         variables = dict(MMCV_WITH_OPS='1')
         if not shutil.which('nvcc') or 'CUDA_HOME' not in os.environ:
             variables['CUDA_VISIBLE_DEVICES'] = ''  # CPU ops
-        self.run('-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation',
-                 '--no-binary', 'mmcv', f'mmcv=={version}', '-w', part,
-                 **variables)
-        wheel = next(part.glob(pattern))
-        os.replace(wheel, cache / wheel.name)
-        shutil.rmtree(part)
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix='part-', dir=cache) as part:
+            # pip's own cache does not know for which PyTorch a wheel was
+            # built, and would hand out another one's.
+            self.run('-m', 'pip', 'wheel', '--no-cache-dir', '--no-deps',
+                     '--no-build-isolation', '--no-binary', 'mmcv',
+                     f'mmcv=={version}', '-w', part, **variables)
+            wheel = next(Path(part).glob(pattern))
+            os.replace(wheel, cache / wheel.name)
         return cache / wheel.name
 
 
