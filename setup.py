@@ -17,7 +17,8 @@ MMAGIC = [
 ]
 DEV = [
     'pytest', 'hypothesis', 'coverage', 'scikit-learn', 'scikit-image',
-    'pre-commit', 'ruff'
+    'tensorboard', 'onnx', 'onnxruntime', 'onnxscript', 'plotly',
+    'playwright', 'mypy', 'pre-commit', 'ruff'
 ]
 
 

@@ -2,7 +2,8 @@
 
 Importing this package fills MMEngine's root registries.
 """
-from . import compat, datasets, layers, models, ops  # noqa: F401
+from . import (compat, datasets, evaluation, layers, models,  # noqa: F401
+               ops, visualization)
 from .version import __version__
 
 __all__ = ['__version__']

@@ -44,6 +44,24 @@ def check_compiler() -> None:
             )
 
 
+def install_browser() -> None:
+    """The browser of the explorer's test, where that can be done."""
+    if shutil.which('chromium') or shutil.which('google-chrome'):
+        return
+    if shutil.which('apt-get') and os.geteuid() == 0:
+        print('installing chromium for the test of the explorer', flush=True)
+        for arguments in (['update'],
+                          ['install', '-y', '--no-install-recommends',
+                           'chromium']):
+            if subprocess.run(['apt-get', '-qq', *arguments],
+                              stdout=subprocess.DEVNULL).returncode:
+                break
+    if not shutil.which('chromium'):
+        print('note: no Chromium was found, so the test that opens the '
+              'explorer in a browser will be skipped (Debian, Ubuntu: '
+              'apt-get install chromium)', flush=True)
+
+
 class Environment:
     """One virtual environment below .venv/."""
 
@@ -124,6 +142,7 @@ class Environment:
         # Complete and proven together: nothing is left to be resolved.
         self.install('--no-deps', '-r', listed)
         self.install('--no-deps', self.mmcv_wheel())
+        install_browser()
 
     def mmcv_wheel(self) -> Path:
         """mmcv with its ops, built once per PyTorch and Python version."""

@@ -1,0 +1,1 @@
+"""Transforms on MMEngine's root registry."""

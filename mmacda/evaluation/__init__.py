@@ -1,0 +1,1 @@
+"""Metrics on MMEngine's root registry."""

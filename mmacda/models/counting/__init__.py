@@ -1,0 +1,1 @@
+"""Crowd counting: backbone, density head, counter (paper, Section 4.2)."""

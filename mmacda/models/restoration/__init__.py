@@ -1,0 +1,1 @@
+"""Restoration: super-resolution and denoising (paper, Section 4.3)."""
