@@ -17,6 +17,11 @@ from .memory_format import memory_format_of
 AVAILABLE = hasattr(torch.library, 'custom_op')
 
 
+def is_compiling() -> bool:
+    """Whether torch.compile or torch.export is looking on."""
+    return AVAILABLE and torch.compiler.is_compiling()
+
+
 def _geometry(stride, padding, dilation, groups) -> ConvGeometry:
     return ConvGeometry(
         tuple(stride), tuple(padding), tuple(dilation), groups)
