@@ -1,4 +1,4 @@
-"""What the layers that the paper compares with share."""
+"""What the layers share: Conv2d's arguments."""
 from typing import Any, Optional
 
 import torch.nn.functional as F
@@ -86,6 +86,8 @@ class Conv2dLike(BaseModule):
             text += f', dilation={self.dilation}'
         if self.groups != 1:
             text += f', groups={self.groups}'
+        if getattr(self, 'bias', None) is None:
+            text += ', bias=False'
         if self.padding_mode != 'zeros':
             text += f', padding_mode={self.padding_mode}'
         return text
