@@ -1,10 +1,11 @@
 """Datasets on MMEngine's root registry."""
 from . import transforms
-from .crowd import CrowdDataset, ShanghaiTech, SyntheticCrowd
+from .crowd import (CrowdDataset, NWPUCrowd, ShanghaiTech, SyntheticCrowd,
+                    UCFQNRF)
 from .digits import Digits
 from .patterns import MultiScalePatterns
 
 __all__ = [
-    'CrowdDataset', 'Digits', 'MultiScalePatterns', 'ShanghaiTech',
-    'SyntheticCrowd', 'transforms'
+    'CrowdDataset', 'Digits', 'MultiScalePatterns', 'NWPUCrowd',
+    'ShanghaiTech', 'SyntheticCrowd', 'UCFQNRF', 'transforms'
 ]

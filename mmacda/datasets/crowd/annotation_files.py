@@ -1,10 +1,11 @@
-"""Reading and checking the files of a crowd dataset.
+"""Finding, reading and checking the files of a crowd dataset.
 
-Every function raises an error that names the file.
+What raises an error names the file.
 """
 import json
 import os
-from typing import Sequence, Tuple
+import re
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 from PIL import Image
@@ -27,6 +28,33 @@ def find_folder(parent: str, names: Sequence[str], advice: str) -> str:
     raise FileNotFoundError(
         f'there is no folder {" or ".join(names)} in '
         f'{os.path.abspath(parent)}. {advice}')
+
+
+def numbered_files(folder: str, pattern: str) -> Dict[int, str]:
+    """Files of a folder by the number in their name, in ascending order."""
+    found = {}
+    for name in os.listdir(folder):
+        match = re.fullmatch(pattern, name, re.IGNORECASE)
+        if match:
+            found[int(match[1])] = os.path.join(folder, name)
+    return dict(sorted(found.items()))
+
+
+def pair_files(images: Dict[int, str], annotations: Dict[int, str],
+               img_template: str, ann_template: str) -> List[dict]:
+    """Images and annotations by number; a missing one keeps its name.
+
+    Args:
+        images, annotations (dict[int, str]): See :func:`numbered_files`.
+        img_template, ann_template (str): Path of a missing file, with '{}'
+            in place of its number.
+    """
+    return [
+        dict(
+            img_path=images.get(number, img_template.format(number)),
+            ann_path=annotations.get(number, ann_template.format(number)))
+        for number in sorted({*images, *annotations})
+    ]
 
 
 def read_mat(path: str, key: str) -> np.ndarray:

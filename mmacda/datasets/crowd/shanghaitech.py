@@ -1,40 +1,13 @@
 """ShanghaiTech, parts A and B."""
 import os
-import re
-from typing import Dict, List
+from typing import List
 
 import numpy as np
 from mmengine.registry import DATASETS
 
-from .annotation_files import find_folder, read_mat
+from .annotation_files import (find_folder, numbered_files, pair_files,
+                               read_mat)
 from .crowd_dataset import CrowdDataset
-
-
-def numbered_files(folder: str, pattern: str) -> Dict[int, str]:
-    """Files of a folder by the number in their name, in ascending order."""
-    found = {}
-    for name in os.listdir(folder):
-        match = re.fullmatch(pattern, name, re.IGNORECASE)
-        if match:
-            found[int(match[1])] = os.path.join(folder, name)
-    return dict(sorted(found.items()))
-
-
-def pair_files(images: Dict[int, str], annotations: Dict[int, str],
-               img_template: str, ann_template: str) -> List[dict]:
-    """Images and annotations by number; a missing one keeps its name.
-
-    Args:
-        images, annotations (dict[int, str]): See :func:`numbered_files`.
-        img_template, ann_template (str): Path of a missing file, with '{}'
-            in place of its number.
-    """
-    return [
-        dict(
-            img_path=images.get(number, img_template.format(number)),
-            ann_path=annotations.get(number, ann_template.format(number)))
-        for number in sorted({*images, *annotations})
-    ]
 
 
 @DATASETS.register_module()

@@ -80,9 +80,9 @@ def write_synthetic_crowd(folder: str, num_images: Dict[str, int],
 class SyntheticCrowd(ShanghaiTech):
     """Drawn crowds with strong perspective and exact points.
 
-    Each picture has heads from 4 to about 50 pixels that hide one another,
-    and round things that are not heads, under uneven light. The
-    pictures are a function of the arguments. They are drawn once, which takes
+    Each picture has heads from 4 to about 60 pixels that hide one another,
+    and round things that are not heads, under uneven light. The pictures are
+    a function of the arguments. They are drawn once, which takes
     under a minute, into a sub-folder of ``data_root`` whose name holds the
     arguments, and read from there as ShanghaiTech is. Samples also have
     ``head_sizes``, (N, ) float32, the heights of the heads in pixels of the

@@ -6,8 +6,9 @@ import numpy as np
 
 from .synthetic_figures import CLUTTER, PERSON_HEIGHT, Patch, person
 
-SMALLEST_HEAD = 4.  # height in pixels, as the range of a scene's largest
-LARGEST_HEAD = (46., 62.)
+# Heights in pixels of the farthest head of a scene and of the nearest.
+SMALLEST_HEAD = 4.
+LARGEST_HEAD = (52., 64.)
 # The part of a head that is not hidden by what stands in front of it. Nobody
 # is placed where less would be seen, so that every head can be counted.
 VISIBLE = 0.6
@@ -82,6 +83,7 @@ def _put_people(rng, canvas: Canvas, camera: Camera, largest: float,
     bias = rng.uniform(1., 1.9)  # above 1: more of the far than of the near
     sizes = SMALLEST_HEAD * (largest / SMALLEST_HEAD)**(
         rng.random(wanted)**bias)
+    sizes[:2] = (largest, SMALLEST_HEAD)[:wanted]
     clutter = SMALLEST_HEAD * 4**rng.random(rng.integers(3, 11))
     # People gather: some columns are denser than others.
     centres = rng.uniform(0, width, rng.integers(2, 6))
