@@ -71,8 +71,8 @@ class Patch:
         """Put a colour, times a shade per pixel, over the layer."""
         coverage = np.asarray(coverage, np.float32)[..., None]
         shade = np.atleast_2d(np.asarray(shade, np.float32))[..., None]
-        self.colour += coverage * (
-            shade * np.asarray(colour, np.float32) - self.colour)
+        self.colour *= 1 - coverage
+        self.colour += coverage * shade * np.asarray(colour, np.float32)
         self.opacity += coverage * (1 - self.opacity)
 
 
@@ -84,7 +84,7 @@ def cloth_colour(rng: np.random.Generator) -> np.ndarray:
 
 
 def person(shape, head, size, light, rng: np.random.Generator) -> List[Patch]:
-    """A standing person, the head before the body.
+    """A standing person.
 
     Args:
         shape (tuple[int, int]): Height and width of the canvas.
@@ -94,35 +94,38 @@ def person(shape, head, size, light, rng: np.random.Generator) -> List[Patch]:
         rng (Generator): Decides what the person looks like.
 
     Returns:
-        list[Patch]: From near to far.
+        list[Patch]: Head, trunk and legs, from near to far.
     """
     facing = rng.uniform(-np.pi, np.pi)
     skin = SKIN[rng.integers(len(SKIN))] * rng.uniform(0.85, 1.1)
-    body = Patch(shape, head, size, (-1.3, 0.4, 1.3, PERSON_HEIGHT))
-    _paint_body(body, facing, light, rng)
+    lean = rng.uniform(-0.12, 0.12)
     front = Patch(shape, head, size, (-0.55, -0.6, 0.55, 0.95))
     _paint_head(front, facing, skin, light, rng)
-    return [front, body]
+    trunk = Patch(shape, head, size, (-1.25, 0.45, 1.25, 3.8))
+    _paint_trunk(trunk, facing, lean, light, rng)
+    legs = Patch(shape, head, size, (-0.75, 3.5, 0.75, 6.9))
+    _paint_legs(legs, lean, light, rng)
+    return [front, trunk, legs]
 
 
-def _paint_body(patch: Patch, facing, light, rng) -> None:
-    cloth, trousers = cloth_colour(rng), 0.7 * cloth_colour(rng)
-    broad, lean = rng.uniform(0.88, 1.12), rng.uniform(-0.12, 0.12)
-    stride, pattern = rng.uniform(0.16, 0.34), rng.random()
-    bag = cloth_colour(rng)
-    if patch.v.size and patch.v[-1, 0] > 3:
-        for side in (-1, 1):
-            foot = side * stride + lean
-            patch.paint(
-                patch.box(foot, 5.2, 0.24, 1.6, 0.18), trousers,
-                0.8 + 0.25 * side * light[0])
-            patch.paint(
-                patch.ellipse(foot, 6.7, 0.26, 0.12), np.full(3, 30.))
+def _paint_legs(patch: Patch, lean, light, rng) -> None:
+    trousers, stride = 0.7 * cloth_colour(rng), rng.uniform(0.16, 0.34)
+    for side in (-1, 1):
+        foot = side * stride + lean
+        patch.paint(
+            patch.box(foot, 5.2, 0.24, 1.6, 0.18), trousers,
+            0.8 + 0.25 * side * light[0])
+        patch.paint(patch.ellipse(foot, 6.7, 0.26, 0.12), np.full(3, 30.))
+
+
+def _paint_trunk(patch: Patch, facing, lean, light, rng) -> None:
+    cloth, bag = cloth_colour(rng), cloth_colour(rng)
+    broad, pattern = np.float32(rng.uniform(0.88, 1.12)), rng.random()
     # Shoulders fall off from the neck, the waist is narrower.
     down = np.maximum(patch.v - 0.52, 0)
     half = broad * np.minimum(0.2 + 1.35 * np.sqrt(down), 1.02)
     half = half - 0.1 * np.clip((patch.v - 1.2) / 2, 0, 1)
-    across = (patch.u - lean * patch.v / 6) / np.maximum(half, 0.1)
+    across = (patch.u - np.float32(lean) * patch.v / 6) / np.maximum(half, 0.1)
     body = patch.coverage((np.abs(across) - 1) * half)
     body = body * patch.coverage(np.abs(patch.v - 2.135) - 1.615)
     shade = 0.78 + 0.3 * np.clip(across, -1, 1) * light[0]

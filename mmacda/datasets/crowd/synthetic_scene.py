@@ -128,8 +128,8 @@ def _background(rng, shape: Tuple[int, int], horizon: float,
                 wall_row: float) -> np.ndarray:
     """Sky, a row of facades and a paved ground in perspective."""
     height, width = shape
-    rows, columns = np.ogrid[:height, :width]
-    rows = rows.astype(np.float32)
+    rows, columns = (
+        axis.astype(np.float32) for axis in np.ogrid[:height, :width])
     sky = np.array([235., 215., 190.]) * rng.uniform(0.75, 1.05)
     picture = np.empty(shape + (3, ), np.float32)
     picture[:] = sky - 30 * (rows / height)[..., None]
@@ -142,13 +142,13 @@ def _background(rng, shape: Tuple[int, int], horizon: float,
     ground = np.array([1., 1.02, 1.05]) * rng.uniform(70, 170)
     below = np.maximum(rows - np.float32(horizon), 1)
     depth = rng.uniform(0.4, 0.9) * height / below
-    across = (columns - rng.uniform(0.2, 0.8) * width) / below
-    lines = (np.abs(depth % 1 - 0.5) > 0.46) | (
-        np.abs(across * rng.uniform(0.5, 2) % 1 - 0.5) > 0.47)
-    shade = 1 - 0.12 * lines * np.clip(below / height, 0, 1)
-    shade = shade + 0.05 * _noise(rng, shape, 6)
-    shade = shade + 0.03 * _noise(rng, shape, 60)
-    picture[wall_row:] = (shade[..., None] * ground)[wall_row:]
+    vanishing, slabs = rng.uniform(0.2, 0.8) * width, rng.uniform(0.5, 2)
+    across = (columns - np.float32(vanishing)) * (slabs / below)
+    joints = (np.abs(depth - np.round(depth)) < 0.04) | (
+        np.abs(across - np.round(across)) < 0.03)
+    shade = 1 - 0.12 * joints * np.clip(below / height, 0, 1)
+    shade += 0.05 * _noise(rng, shape, 6) + 0.03 * _noise(rng, shape, 60)
+    picture[wall_row:] = shade[wall_row:, :, None] * ground.astype(np.float32)
     return picture
 
 
@@ -162,7 +162,7 @@ def _paint_facade(rng, part: np.ndarray) -> None:
                                      int(width / step_u) + 1))
     glass = panes[(rows / step_v).astype(int), (columns / step_u).astype(int)]
     shade = np.where(window, glass, 0.9 + 0.1 * rows / max(height, 1))
-    part[:] = shade[..., None] * wall
+    part[:] = shade[..., None].astype(np.float32) * wall.astype(np.float32)
 
 
 def _add_shadows(rng, picture: np.ndarray, points: np.ndarray,
