@@ -25,7 +25,7 @@ def write_image(path, size=SIZE, mode='RGB', **kwargs):
     shape = size[::-1] + (() if mode == 'L' else (3, ))
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, shape, dtype=np.uint8)
-    Image.fromarray(pixels, mode).save(path, **kwargs)
+    Image.fromarray(pixels).save(path, **kwargs)
 
 
 def write_location_mat(path, points):
