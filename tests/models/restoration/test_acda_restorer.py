@@ -73,8 +73,9 @@ def test_structure():
         assert isinstance(block.conv2, ACDAConv)
         assert block.conv2.num_atoms == 6
         assert block.conv2.num_coefficients == 18
-        assert (block.conv1.out_channels, block.conv2.in_channels,
-                block.conv2.out_channels, block.conv3.in_channels) == (64, ) * 4
+        widths = (block.conv1.out_channels, block.conv2.in_channels,
+                  block.conv2.out_channels, block.conv3.in_channels)
+        assert widths == (64, 64, 64, 64)
     sizes = []
     for layer in (model.unshuffle2, model.bottlenecks, model.shuffle2):
         layer.register_forward_hook(
