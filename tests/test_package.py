@@ -67,6 +67,15 @@ def test_names_of_the_backends():
                                                'reference')
 
 
+def test_root_registries_hold_our_restoration_names():
+    assert MODELS.get('ACDARestorer') is not None
+    assert TRANSFORMS.get('LoadImagePair') is not None
+    for name in ('Photographs', 'RealSR'):
+        assert DATASETS.get(name) is not None, name
+    for name in ('RealSRMetric', 'SIDDMetric'):
+        assert METRICS.get(name) is not None, name
+
+
 def test_root_registries_hold_our_names():
     for name in ('ACDAConv', 'ACDALeNet', 'AdResNet', 'AtomGenerator',
                  'CondConv', 'DFNConv', 'DynamicConv', 'PatternDetector',
