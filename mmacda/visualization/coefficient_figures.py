@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
+from matplotlib.patheffects import withStroke
 
 from .figures import COLOURS, new_figure
 
@@ -85,18 +86,19 @@ def draw_receptive_fields(
     figure = new_figure(2.6 * columns, 3)
     axes = figure.subplots(1, columns, squeeze=False)[0]
     show(axes[0], image, 'root mean square radii')
+    visible = [withStroke(linewidth=3, foreground='white')]
+    side = max(6, *(int(np.ceil(4 * radius)) for _, _, radius in moments))
     for n, (row, column, radius) in enumerate(moments):
         colour = COLOURS[n % len(COLOURS)]
         # A field of a single pixel has no radius, but a place.
         axes[0].add_patch(
             Circle((column, row), max(radius, 0.5), fill=False, lw=1.5,
-                   color=colour))
+                   color=colour, path_effects=visible))
         axes[0].annotate(
-            str(n + 1), (column, row), (4, 4), color=colour, fontsize=10,
-            textcoords='offset points', weight='bold')
+            str(n + 1), (column, row), (5, 5), color=colour, fontsize=11,
+            textcoords='offset points', weight='bold', path_effects=visible)
     for n, (axis, field, (row, column, radius), share) in enumerate(
             zip(axes[1:], fields, moments, shares)):
-        side = max(6, int(np.ceil(4 * radius)))
         top, left = (max(0, round(c) - side) for c in (row, column))
         bottom, right = round(row) + side + 1, round(column) + side + 1
         crop = field[top:bottom, left:right]
@@ -120,7 +122,7 @@ def draw_bases(sets: Dict[int, np.ndarray], kept: int) -> Figure:
         kept (int): How many of each set the layer uses; they are framed.
     """
     columns = max(len(elements) for elements in sets.values())
-    figure = new_figure(0.85 * columns + 0.6, 1.02 * len(sets) + 0.2)
+    figure = new_figure(0.85 * columns + 0.6, 1.02 * len(sets) + 0.45)
     axes = figure.subplots(len(sets), columns, squeeze=False)
     for line, (scale, elements) in zip(axes, sets.items()):
         line[0].set_ylabel(f'{scale} x {scale}', fontsize=9)
@@ -129,9 +131,13 @@ def draw_bases(sets: Dict[int, np.ndarray], kept: int) -> Figure:
                 axis.set_axis_off()
                 continue
             show_signed(axis, elements[n], f'{n + 1}')
-            if n < kept < columns:
+            if n < kept:
                 for spine in axis.spines.values():
                     spine.set(color=COLOURS[0], lw=2.5)
+    if kept:
+        figure.suptitle(
+            f'framed: the first {kept} of each set, which a layer keeps',
+            fontsize=9)
     return figure
 
 
@@ -155,7 +161,7 @@ def draw_decomposition(filters: np.ndarray, composition: np.ndarray,
     grid = figure.add_gridspec(
         count + 1, columns + 6, height_ratios=[1] * (count + 1))
     figure.suptitle(title, fontsize=10)
-    axis = figure.add_subplot(grid[1:, :4])
+    axis = figure.add_subplot(grid[1:, :4], anchor='N')
     shown = show_signed(axis, filters, 'filter = sum of A x atoms')
     figure.colorbar(shown, ax=axis, location='bottom', fraction=0.05)
     for n in range(columns):

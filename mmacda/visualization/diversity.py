@@ -88,12 +88,14 @@ class StreamingMean:
 
     @property
     def standard_error(self) -> float:
-        """s / sqrt(n) with finite population correction; nan below two."""
+        """s / sqrt(n) with finite population correction; nan if unknown."""
+        if self.population is not None and self.count >= self.population:
+            return 0.
         if self.count < 2:
             return math.nan
         error = math.sqrt(self._squares / (self.count - 1) / self.count)
         if self.population is not None:
-            error *= math.sqrt(max(0., 1 - self.count / self.population))
+            error *= math.sqrt(1 - self.count / self.population)
         return error
 
 

@@ -59,8 +59,9 @@ function tapBoxes(layer, row, column, energy) {
   return boxes;
 }
 
-/* Receptive field as an overlay: strong taps are opaque. */
+/* Receptive field as an overlay in a frame: strong taps are opaque. */
 function drawField(context, boxes, colours, toView) {
+  const last = boxes[boxes.length - 1];
   const most = Math.max(1e-30, ...boxes.map((box) => box.energy));
   for (const box of boxes) {
     const value = Math.sqrt(box.energy / most);
@@ -72,11 +73,18 @@ function drawField(context, boxes, colours, toView) {
       box.top + box.height);
     context.fillRect(x, y, right - x, bottom - y);
   }
+  const [x, y] = toView(boxes[0].left, boxes[0].top);
+  const [right, bottom] = toView(last.left + last.width,
+    last.top + last.height);
+  outlined(context, () => {
+    context.beginPath();
+    context.rect(x, y, right - x, bottom - y);
+  }, '#111', 1);
 }
 
 /* A line that shows on light and on dark. */
 function outlined(context, draw, colour, width) {
-  context.lineWidth = width + 2;
+  context.lineWidth = width + 2.4;
   context.strokeStyle = 'rgba(255,255,255,.9)';
   draw();
   context.stroke();
@@ -106,7 +114,7 @@ function drawCross(context, x, y, size) {
       context.moveTo(x + dx * size, y + dy * size);
       context.lineTo(x + dx * (size + 9), y + dy * (size + 9));
     }
-  }, '#111', 1.6);
+  }, '#111', 2);
 }
 
 /* A part of the image around a place (y, x), `reach` image pixels each way. */

@@ -39,7 +39,7 @@
       (atom) => Math.max(...atom.map(Math.abs))));
     plotMaps(byId('atoms'), shown.atoms, shown.atoms.map(
       (_, m) => `atom ${m + 1}`), current().support,
-    {columns: 6, cell: 100, scale: data.colours.signed, low: -limit,
+    {columns: 6, cell: 112, scale: data.colours.signed, low: -limit,
       high: limit});
     paintFilters();
     paintSimilar();
@@ -113,7 +113,8 @@
     const [y, x] = layer.centre(state.row, state.column);
     const half = Math.max(...boxes.map((box) => Math.max(
       Math.abs(box.left + box.width - x), Math.abs(box.top + box.height - y))));
-    const [, context, toView] = crop(image, y, x, 1.7 * half, 170, byId('lens'));
+    const [, context, toView] = crop(
+      image, y, x, 1.7 * half, 170, byId('lens'));
     drawField(context, boxes, energyColours, toView);
     context.font = 'bold 10px system-ui, sans-serif';
     for (const scale of layer.scaleList) {
@@ -126,7 +127,7 @@
       outlined(context, () => {
         context.beginPath();
         context.rect(left, top, right - left, bottom - top);
-      }, '#111', 1);
+      }, '#111', 1.2);
     }
     const total = boxes.reduce((sum, box) => sum + box.energy, 0);
     let square = 0;
@@ -135,7 +136,7 @@
         (box.top + box.height / 2 - y) ** 2);
     shown.radius = total > 0 ? Math.sqrt(square / total) : 0;
     byId('radius').textContent =
-      `root mean square radius ${shown.radius.toFixed(2)} image pixels`;
+      `RMS radius ${shown.radius.toFixed(2)} image pixels`;
     plotMaps(byId('field'), [shown.field], ['energy per tap'], layer.support,
       {columns: 1, cell: 150, scale: energyScale, low: 0,
         high: Math.max(1e-12, ...shown.field)});
@@ -152,7 +153,7 @@
     const limit = Math.max(1e-12, ...shown.filters.map(
       (filter) => Math.max(...filter.map(Math.abs))));
     plotMaps(byId('filters'), shown.filters, titles, layer.support,
-      {columns: BESIDE, cell: 100, scale: data.colours.signed, low: -limit,
+      {columns: BESIDE, cell: 112, scale: data.colours.signed, low: -limit,
         high: limit});
   }
 
@@ -163,7 +164,9 @@
       const button = document.createElement('button');
       const [y, x] = layer.centre(other.row, other.column);
       const reach = 1.2 * layer.imageEdge(1, layer.support * layer.dilation[1]);
-      button.append(crop(image, y, x, reach, 62)[0]);
+      const [thumbnail, context] = crop(image, y, x, reach, 62);
+      drawCross(context, 31, 31, 4);
+      button.append(thumbnail);
       const label = document.createElement('span');
       label.innerHTML = `<b>${n + 1}</b> ${other.cosine.toFixed(3)}<br>` +
         `${other.row * layer.step}, ${other.column * layer.step}`;
