@@ -2,5 +2,8 @@
 from .backbones import ACDALeNet, AdResNet
 from .pattern_detector import PatternDetector
 from .replace_convs import ReplaceConvs
+from .restoration import ACDARestorer
 
-__all__ = ['ACDALeNet', 'AdResNet', 'PatternDetector', 'ReplaceConvs']
+__all__ = [
+    'ACDALeNet', 'ACDARestorer', 'AdResNet', 'PatternDetector', 'ReplaceConvs'
+]
