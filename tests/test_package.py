@@ -5,7 +5,7 @@ import sys
 
 import mmacda.layers
 import mmacda.ops
-from mmengine.registry import DATASETS, MODELS
+from mmengine.registry import DATASETS, HOOKS, MODELS
 
 
 def run_python(code):
@@ -74,3 +74,5 @@ def test_root_registries_hold_our_names():
         assert MODELS.get(name) is not None, name
     for name in ('Digits', 'MultiScalePatterns'):
         assert DATASETS.get(name) is not None, name
+    for name in ('CoefficientVisualizationHook', ):
+        assert HOOKS.get(name) is not None, name

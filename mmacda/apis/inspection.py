@@ -120,7 +120,14 @@ def image_channels(model: nn.Module) -> int:
 
 
 def channel_order(model: nn.Module) -> str:
-    """'rgb' or 'bgr': how the test pipeline of a model's config loads."""
+    """'rgb' or 'bgr': how the test pipeline of a model's config loads.
+
+    A preprocessor that is told the order of each image (mmagic's, with
+    ``output_channel_order``) takes it to be BGR where it is not.
+    """
+    preprocessor = getattr(model, 'data_preprocessor', None)
+    if getattr(preprocessor, 'output_channel_order', None):
+        return 'bgr'
     cfg = getattr(model, 'cfg', None) or {}
     loader = cfg.get('test_dataloader') or {}
     loader = loader[0] if isinstance(loader, (list, tuple)) else loader

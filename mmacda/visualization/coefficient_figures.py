@@ -161,9 +161,10 @@ def draw_decomposition(filters: np.ndarray, composition: np.ndarray,
     grid = figure.add_gridspec(
         count + 1, columns + 6, height_ratios=[1] * (count + 1))
     figure.suptitle(title, fontsize=10)
-    axis = figure.add_subplot(grid[1:, :4], anchor='N')
+    axis = figure.add_subplot(grid[1:, :4])
     shown = show_signed(axis, filters, 'filter = sum of A x atoms')
-    figure.colorbar(shown, ax=axis, location='bottom', fraction=0.05)
+    figure.colorbar(shown, ax=axis, location='left', fraction=0.05,
+                    shrink=0.5)
     for n in range(columns):
         axis = figure.add_subplot(grid[0, 6 + n])
         show_signed(axis, bases[n], f'{scales[n]}')
@@ -211,4 +212,37 @@ def draw_diversity(layers: Dict[str, Dict[str, Tuple[float, float]]],
     axis.set_xlabel('mean pairwise cosine distance within an image '
                     '(bars: standard error)', fontsize=8)
     axis.set_title(subject, fontsize=9)
+    return figure
+
+
+def draw_ablation(
+        results: Dict[Tuple[int, int], Dict[str, float]]) -> Figure:
+    """Quality by the numbers of atoms and of scales (Table B).
+
+    Args:
+        results (Dict[Tuple[int, int], Dict[str, float]]): (atoms, scales) to
+            metric to value. A line for each number of the other kind that
+            two cells share.
+    """
+    metrics = list(next(iter(results.values())))
+    figure = new_figure(7.4, 2.7 * len(metrics))
+    axes = figure.subplots(len(metrics), 2, squeeze=False, sharey='row')
+    for line, metric in zip(axes, metrics):
+        line[0].set_ylabel(metric)
+        for kind, axis in enumerate(line):
+            name, other = ('atoms', 'scales')[::1 - 2 * kind]
+            groups: Dict[int, list] = {}
+            for cell in sorted(results):
+                groups.setdefault(cell[1 - kind], []).append(cell)
+            shown = [g for g in groups.items() if len(g[1]) > 1]
+            for n, (fixed, cells) in enumerate(shown or groups.items()):
+                axis.plot(
+                    [cell[kind] for cell in cells],
+                    [results[cell][metric] for cell in cells],
+                    'osD^v*P'[n % 7] + '-', color=COLOURS[n % len(COLOURS)],
+                    label=f'{fixed} {other}')
+            axis.set_xlabel(f'number of {name}')
+            axis.set_xticks(sorted({cell[kind] for cell in results}))
+            axis.grid(alpha=0.3)
+            axis.legend(fontsize=7)
     return figure

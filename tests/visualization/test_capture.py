@@ -74,7 +74,8 @@ def test_training_is_the_same_with_a_capture():
     (['layer2.1.conv2', '0.conv'], ['layer2.0.conv2', 'layer2.1.conv2']),
 ])
 def test_layers_by_name_or_pattern(chosen, expected):
-    assert list(find_layers(AdResNet(SMALL, out_indices=(1, )), chosen)) == expected
+    model = AdResNet(SMALL, out_indices=(1, ))
+    assert list(find_layers(model, chosen)) == expected
 
 
 def test_finds_layers_of_other_models():

@@ -47,7 +47,8 @@ def test_scales_are_kept_apart():
     layer = ACDAConv(2, 2, 3, scales=(3, 5), num_bases=4, num_atoms=2)
     alpha = torch.randn(2, 2, 8, 3, 4)
     found = intra_image_distance(layer, alpha)
-    assert list(found) == [3, 5] and basis_scales(layer) == (3, ) * 4 + (5, ) * 4
+    assert list(found) == [3, 5]
+    assert basis_scales(layer) == (3, ) * 4 + (5, ) * 4
     for scale, part in ((3, alpha[:, :, :4]), (5, alpha[:, :, 4:])):
         expected = [by_pairs(image.reshape(8, 12)) for image in part]
         assert found[scale].tolist() == pytest.approx(expected)

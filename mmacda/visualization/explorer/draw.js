@@ -33,7 +33,7 @@ function colourMap(values, rows, columns, maximum, colours) {
   return canvas;
 }
 
-/* Place of a layer's map in the image: its pixels stand around their centres. */
+/* Place of a layer's map in the image: pixels around their centres. */
 function mapBox(layer) {
   const [top, left] = layer.centre(0, 0);
   const [bottom, right] = layer.centre(layer.rows - 1, layer.columns - 1);

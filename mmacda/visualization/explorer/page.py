@@ -15,7 +15,7 @@ from ..capture import CapturedLayer
 from .data import Storage, choose_storage, encode, layer_data
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ('layer.js', 'draw.js', 'view.js')
+SCRIPTS = ('layer.js', 'draw.js', 'panels.js', 'view.js')
 MAX_BYTES = 19_000_000
 LARGEST_PNG = 1_500_000
 
