@@ -182,9 +182,11 @@ function paintMaps() {
   const layer = current();
   layer.energyMaps();
   const [height, width] = data.imageSize;
-  const side = Math.min(132, 132 * width / height);
   const names = ['image', ...layer.scaleList.map((s, n) =>
     `scale ${s}: ${percent(layer.shares[n])}`)];
+  const room = byId('maps').clientWidth / names.length - 20;
+  const side = Math.max(96, Math.min(132, room)) *
+    Math.min(1, width / height);
   byId('maps').replaceChildren(...names.map((name, n) => {
     const button = document.createElement('button');
     button.setAttribute('role', 'radio');
