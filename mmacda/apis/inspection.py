@@ -1,6 +1,6 @@
 """A model from its config and checkpoint, an image as the model takes it."""
+import logging
 import os.path as osp
-from argparse import ArgumentParser
 from pickle import UnpicklingError
 from typing import Any, Optional, Sequence, Union
 
@@ -8,10 +8,13 @@ import mmcv
 import numpy as np
 import torch
 import torch.nn as nn
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import load_checkpoint
 from torch import Tensor
+
+from ..models.replace_convs import init_quietly
 
 FLOAT_IMAGES = ('.tif', '.tiff')
 
@@ -54,8 +57,11 @@ def load_model(config: Union[str, Config],
     model = build_model(cfg)
     if checkpoint is not None:
         _load_weights(model, checkpoint, cfg.filename or 'the config')
-    elif hasattr(model, 'init_weights'):
-        model.init_weights()
+    else:
+        print_log(
+            'No checkpoint: the weights are those that the config starts with',
+            'current', logging.WARNING)
+        init_quietly(model)
     model.cfg = cfg
     return model.to(device).eval()
 
@@ -200,50 +206,3 @@ def displayed(image: np.ndarray, model: nn.Module,
     margin = [(0, max(0, s - n)) for s, n in zip(size, image.shape)]
     return np.ascontiguousarray(
         np.pad(image, [*margin, (0, 0)])[:size[0], :size[1]])
-
-
-def add_model_arguments(parser: ArgumentParser) -> None:
-    """The options by which a command chooses a model and its layers."""
-    parser.add_argument(
-        '--config', required=True, help='config of any model with ACDAConv')
-    parser.add_argument('--checkpoint', help='its weights')
-    parser.add_argument(
-        '--layers',
-        nargs='+',
-        metavar='NAME',
-        help='names of adaptive layers, or regular expressions; default: all')
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-
-
-def add_image_arguments(parser: ArgumentParser) -> None:
-    """The image, and the options of :func:`add_model_arguments`."""
-    parser.add_argument('image', help='an image file')
-    parser.add_argument(
-        '--resize',
-        nargs=2,
-        type=int,
-        metavar=('HEIGHT', 'WIDTH'),
-        help='of the image; default: as it is')
-    add_model_arguments(parser)
-
-
-def model_and_image(args: Any) -> tuple:
-    """Model, network input and displayed image of parsed arguments."""
-    model = load_model(args.config, args.checkpoint, args.device,
-                       args.cfg_options)
-    image = read_image(args.image, model)
-    if args.resize:
-        image = mmcv.imresize(image, tuple(args.resize[::-1]))
-        image = image if image.ndim == 3 else image[..., None]
-    inputs = preprocess(model, image)
-    return model, inputs, displayed(image, model, inputs.shape[2:])
-
-
-def run_command(parser: ArgumentParser, command: Any, args: Any) -> None:
-    """Run a command; what the user can mend ends in one sentence."""
-    try:
-        command(args)
-    except (FileNotFoundError, ImportError, ValueError) as error:
-        parser.error(str(error))

@@ -99,13 +99,10 @@ def draw_receptive_fields(
             textcoords='offset points', weight='bold', path_effects=visible)
     for n, (axis, field, (row, column, radius), share) in enumerate(
             zip(axes[1:], fields, moments, shares)):
-        top, left = (max(0, round(c) - side) for c in (row, column))
-        bottom, right = round(row) + side + 1, round(column) + side + 1
-        crop = field[top:bottom, left:right]
-        show(axis, crop, f'{n + 1}: radius {radius:.1f} pixels',
-             cmap=ENERGY_MAP,
-             extent=(left - .5, left + crop.shape[1] - .5,
-                     top + crop.shape[0] - .5, top - .5))
+        show(axis, field, f'{n + 1}: radius {radius:.1f} pixels',
+             cmap=ENERGY_MAP)
+        axis.set(xlim=(column - side, column + side),
+                 ylim=(row + side, row - side), facecolor='#e8ebef')
         for spine in axis.spines.values():
             spine.set(color=COLOURS[n % len(COLOURS)], lw=2)
         axis.set_xlabel('energy at scale ' + ', '.join(

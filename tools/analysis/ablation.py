@@ -16,7 +16,7 @@ from typing import Dict, List, Sequence, Tuple
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from mmacda.apis.inspection import run_command
+from mmacda.apis.analysis_command import run_command
 from mmacda.visualization.coefficient_figures import draw_ablation
 from mmacda.visualization.figures import save_figure
 

@@ -7,8 +7,9 @@
 import os.path as osp
 from argparse import ArgumentParser, Namespace
 
-from mmacda.apis.inspection import (add_image_arguments, model_and_image,
-                                    run_command, run_model)
+from mmacda.apis.analysis_command import (add_image_arguments, model_and_image,
+                                          run_command)
+from mmacda.apis.inspection import run_model
 from mmacda.visualization import CoefficientCapture
 from mmacda.visualization.explorer import write_explorer
 

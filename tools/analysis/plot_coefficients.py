@@ -10,8 +10,9 @@ from typing import Dict
 
 import torch
 
-from mmacda.apis.inspection import (add_image_arguments, model_and_image,
-                                    run_command, run_model)
+from mmacda.apis.analysis_command import (add_image_arguments, model_and_image,
+                                          run_command)
+from mmacda.apis.inspection import run_model
 from mmacda.visualization import (CapturedLayer, CoefficientCapture,
                                   effective_receptive_field, scale_energies)
 from mmacda.visualization.coefficient_figures import (draw_receptive_fields,
@@ -55,6 +56,10 @@ def plot(args: Namespace) -> None:
         pixels = [divmod(share.argmax().item(), share.shape[1])
                   for share in shares.values()]
     fields = effective_receptive_field(model, inputs, pixels, name)
+    for pixel, field in zip(pixels, fields):
+        if not field.any():
+            raise ValueError(f'nothing in the image moves pixel {pixel[0]} '
+                             f'{pixel[1]} of {name}: choose other --pixels')
     moments = [field_moments(field) for field in fields]
     weights = [{scale: share[pixel].item()
                 for scale, share in shares.items()} for pixel in pixels]

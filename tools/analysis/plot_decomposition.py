@@ -8,8 +8,9 @@ from argparse import ArgumentParser, Namespace
 
 import torch
 
-from mmacda.apis.inspection import (add_image_arguments, model_and_image,
-                                    run_command, run_model)
+from mmacda.apis.analysis_command import (add_image_arguments, model_and_image,
+                                          run_command)
+from mmacda.apis.inspection import run_model
 from mmacda.visualization import (CoefficientCapture, atoms_of, basis_scales,
                                   compose_filters)
 from mmacda.visualization.coefficient_figures import draw_decomposition
