@@ -51,7 +51,9 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=('mmacda', 'mmacda.*')),
-    package_data={'mmacda': ['ops/backends/csrc/*']},
+    package_data={
+        'mmacda': ['ops/backends/csrc/*', 'visualization/explorer/*.*']
+    },
     python_requires='>=3.8',
     # PyTorch, MMEngine and MMCV are the user's own: see the extras.
     install_requires=['numpy', 'scipy'],
