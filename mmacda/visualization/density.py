@@ -93,6 +93,8 @@ def save_picture(picture: np.ndarray, path: str) -> None:
         if not cv2.imwrite(temporary, picture[..., ::-1]):
             raise OSError(f'{path} could not be written')
         os.replace(temporary, path)
+    except cv2.error as error:
+        raise OSError(f'{path} could not be written: {error}') from error
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
