@@ -1,9 +1,11 @@
 """Models on MMEngine's root registry."""
 from .backbones import ACDALeNet, AdResNet
+from .counting import DensityCounter, DensityHead
 from .pattern_detector import PatternDetector
 from .replace_convs import ReplaceConvs
 from .restoration import ACDARestorer
 
 __all__ = [
-    'ACDALeNet', 'ACDARestorer', 'AdResNet', 'PatternDetector', 'ReplaceConvs'
+    'ACDALeNet', 'ACDARestorer', 'AdResNet', 'DensityCounter', 'DensityHead',
+    'PatternDetector', 'ReplaceConvs'
 ]
