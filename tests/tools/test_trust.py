@@ -25,6 +25,7 @@ def test_good(figure):
 @pytest.mark.parametrize('value', [1., 3., 5., 2.])
 def test_cases(figure, value):
     figure('steps', value, 4.)
+    figure('list', [1, 2], [1, 2], '==')
 
 @pytest.mark.trust('precision/operator', 'precision/layer')
 def test_bad(figure):
@@ -93,7 +94,10 @@ def test_figures_stand_beside_their_bounds(table):
 
 def test_cases_that_pass_share_a_row(table):
     rows = find(table[0], 'precision/no-nan')
-    passed, = (row for row in rows if row['result'] == 'pass')
+    lists, = (row for row in rows if row['what'] == 'list')
+    assert lists['bound'] == '== [1, 2]' and lists['result'] == 'pass'
+    passed, = (row for row in rows
+               if row['what'] == 'steps' and row['result'] == 'pass')
     assert passed['figure'] == '3' and '3 cases' in passed['test']
     failed, = (row for row in rows if row['result'] == 'FAIL')
     assert failed['figure'] == '5' and 'test_cases[5.0]' in failed['test']
