@@ -2,5 +2,9 @@
 from .digits import Digits
 from .patterns import MultiScalePatterns
 from .photographs import Photographs
+from .realsr import RealSR
+from .transforms import LoadImagePair
 
-__all__ = ['Digits', 'MultiScalePatterns', 'Photographs']
+__all__ = [
+    'Digits', 'LoadImagePair', 'MultiScalePatterns', 'Photographs', 'RealSR'
+]
