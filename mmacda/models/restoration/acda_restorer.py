@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule, kaiming_init
 from mmengine.registry import MODELS
 from torch import Tensor
+from torch.nn.modules.conv import _ConvNd
 
 from ..backbones.ad_resnet import CONV_TYPES, PAPER_SCALES
 from ..backbones.ad_resnet_blocks import DynamicBottleneck
@@ -136,6 +137,20 @@ class ACDARestorer(BaseModule):
         for conv in last:
             conv.weight.data.mul_(RESIDUAL_INIT_SCALE)
 
+    @property
+    def receptive_radius(self) -> int:
+        """Pixels of the input, in each direction, that an output sees.
+
+        With convolutions whose kernels depend on no more than their support
+        and the generator's, such as ACDA and plain ones.
+        """
+        (first, _), (enlargement, _) = FACTORS[self.upscale]
+        body = sum(_radius(block.conv2) for block in self.bottlenecks)
+        last = -(-self.reduction // enlargement)
+        # Both cubic interpolation and the position in a cell add to it.
+        return (1 + first + self.reduction * (body + 1) + last +
+                max(self.reduction - 1, 2 * (self.upscale > 1)))
+
     def forward(self, x: Tensor) -> Tensor:
         """Restore images of any size.
 
@@ -172,6 +187,17 @@ class ACDARestorer(BaseModule):
 
 def _conv(in_channels: int, out_channels: int) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, 3, padding=1)
+
+
+def _radius(conv: nn.Module) -> int:
+    radius = getattr(conv, 'support', conv.kernel_size[0]) // 2
+    generator = getattr(conv, 'atom_generator', None)
+    if generator is None:
+        return radius
+    return max(
+        radius,
+        sum(m.kernel_size[0] // 2 for m in generator.modules()
+            if isinstance(m, _ConvNd)))
 
 
 def _resolve_acda_cfg(acda_cfg: Optional[dict]) -> dict:
