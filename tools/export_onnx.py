@@ -2,7 +2,8 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from mmacda.apis.export import MINIMUM_OPSET, export_onnx, load_model
+from mmacda.apis.export import MINIMUM_OPSET, export_onnx
+from mmacda.apis.load_model import load_model
 
 
 def parse_args() -> Namespace:

@@ -8,9 +8,6 @@ from typing import Any, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import torch
 import torch.nn as nn
-from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import load_checkpoint
 from torch import Tensor
 
 from ..layers import ACDAConv
@@ -25,11 +22,11 @@ INPUT = 'input'
 class Comparison(NamedTuple):
     """An exported model beside the original, on one random input."""
     shape: Tuple[int, int, int, int]
-    error: float  # largest absolute difference over the largest output or 1
+    error: float  # largest absolute difference, over the largest output
 
 
 class TensorModel(nn.Module):
-    """A model as a function from tensor to tensors, in eval mode.
+    """A model as a function from tensor to tensors.
 
     Args:
         model (nn.Module): Any network; OpenMMLab's models run in mode
@@ -39,7 +36,6 @@ class TensorModel(nn.Module):
     def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
-        self.eval()
         modes = 'mode' in inspect.signature(model.forward).parameters
         self.options = dict(mode='tensor') if modes else {}
 
@@ -56,41 +52,16 @@ class TensorModel(nn.Module):
                         f'{type(output).__name__}')
 
 
-def load_model(config: Any, checkpoint: Optional[str] = None) -> nn.Module:
-    """Build the model of a config as a Runner does, with its weights.
-
-    Args:
-        config (str | Config): File, or config.
-        checkpoint (str, optional): File or URL; it must fit exactly.
-            Default: None, PyTorch's initialization.
-
-    Returns:
-        nn.Module: On the CPU, in eval mode.
-
-    Raises:
-        ValueError: If the checkpoint cannot be read or belongs to another
-            model.
-    """
-    cfg = config if isinstance(config, Config) else Config.fromfile(config)
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
-    options = dict(cfg.model)
-    if cfg.get('data_preprocessor') is not None:
-        options.setdefault('data_preprocessor', cfg.data_preprocessor)
-    model = MODELS.build(options)
-    if checkpoint is not None:
-        _load_exactly(model, checkpoint)
-    return model.eval()
-
-
-def _load_exactly(model: nn.Module, checkpoint: str) -> None:
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode, for a while."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
     try:
-        load_checkpoint(
-            model, checkpoint, map_location='cpu', strict=True, logger='silent')
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # the loaders have no common error
-        raise ValueError(f'{checkpoint} is not a checkpoint of this '
-                         f'{type(model).__name__}: {error}') from error
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 @contextmanager
@@ -143,8 +114,8 @@ def export_onnx(model: nn.Module,
         opset (int): ONNX opset, at least 17. Default: 17.
         channels (int, optional): Of the input. Default: None, the first
             convolution's.
-        tolerance (float): Largest accepted difference, over the largest
-            output (at least 1). Default: 1e-4.
+        tolerance (float): Largest accepted difference over the largest
+            output. Default: 1e-4.
 
     Returns:
         List[Comparison]: One per compared input.
@@ -162,22 +133,12 @@ def export_onnx(model: nn.Module,
         raise ValueError('size must be height and width of at least 1 pixel, '
                          f'but got {tuple(size)}')
     network = TensorModel(model)
-    if channels is None:
-        channels = input_channels(model)
-    first = (1, channels, *size)
-    expected = _run(network, first)
-    shapes = [first, (3, *first[1:])]
-    second = next((shape for shape in _second_shapes(first)
-                   if _accepts(network, shape)), None)
-    if second is not None:
-        shapes.append(second)
+    first = (1, channels or input_channels(model), *size)
     os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
     temporary = f'{path}.{os.getpid()}.part'
     try:
-        _export(network, first, expected, temporary, opset, second is not None)
-        comparisons = [
-            _compare(runtime, temporary, network, shape) for shape in shapes
-        ]
+        with _evaluating(network):
+            comparisons = _write(network, first, temporary, opset, runtime)
         worst = max(comparisons, key=lambda c: c.error)
         if not worst.error <= tolerance:
             raise ValueError(
@@ -188,6 +149,18 @@ def export_onnx(model: nn.Module,
         if osp.exists(temporary):
             os.remove(temporary)
     return comparisons
+
+
+def _write(network: TensorModel, first: Tuple[int, ...], path: str, opset: int,
+           runtime: Any) -> List[Comparison]:
+    outputs = _run(network, first)
+    shapes = [first, (3, *first[1:])]
+    second = next((shape for shape in _second_shapes(first)
+                   if _accepts(network, shape)), None)
+    if second is not None:
+        shapes.append(second)
+    _export(network, first, outputs, path, opset, second is not None)
+    return [_compare(runtime, path, network, shape) for shape in shapes]
 
 
 def _import_onnxruntime():
@@ -253,8 +226,7 @@ def _export(network: TensorModel, shape: Tuple[int, ...], outputs: tuple,
         options['dynamo'] = False
     with _export_backend(network), warnings.catch_warnings():
         # Sizes that tracing took for constants show in the comparison.
-        warnings.simplefilter('ignore', torch.jit.TracerWarning)
-        warnings.simplefilter('ignore', DeprecationWarning)
+        warnings.simplefilter('ignore')
         torch.onnx.export(network, (_draw(shape), ), path, **options)
 
 
@@ -262,13 +234,17 @@ def _compare(runtime: Any, path: str, network: TensorModel,
              shape: Tuple[int, ...]) -> Comparison:
     session = runtime.InferenceSession(
         path, providers=['CPUExecutionProvider'])
-    outputs = session.run(None, {INPUT: _draw(shape).numpy()})
+    try:
+        outputs = session.run(None, {INPUT: _draw(shape).numpy()})
+    except Exception as error:  # onnxruntime's have no public common class
+        raise ValueError('the exported model cannot run on an input of '
+                         f'{shape}: {error}') from error
     error = 0.
     for ours, theirs in zip(outputs, _run(network, shape)):
         if ours.shape != tuple(theirs.shape):
             return Comparison(shape, float('inf'))
         if theirs.numel():
             difference = (torch.from_numpy(ours) - theirs).abs().max()
-            error = max(error,
-                        (difference / theirs.abs().max().clamp(min=1)).item())
+            scale = theirs.abs().max().clamp(min=torch.finfo().tiny)
+            error = max(error, (difference / scale).item())
     return Comparison(shape, error)

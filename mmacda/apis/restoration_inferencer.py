@@ -7,8 +7,9 @@ import mmcv
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.runner import load_checkpoint
 from mmengine.utils import ProgressBar, mkdir_or_exist
+
+from .load_model import load_weights
 
 WHITE = {np.dtype('uint8'): 255, np.dtype('uint16'): 65535}
 # What holds 16 bits, and an alpha channel.
@@ -53,7 +54,7 @@ class RestorationInferencer:
             config = Config.fromfile(config)
         self.model = init_model(config, device=device)
         if checkpoint is not None:
-            load_checkpoint(self.model, checkpoint, map_location='cpu')
+            load_weights(self.model, checkpoint)
         # There is no ground truth to look for, and to warn about.
         self.model.data_preprocessor.data_keys = None
         modules = list(self.model.modules())

@@ -35,6 +35,8 @@ CASES: Dict[str, Case] = {
     'ad-resnet': Case(
         dict(type='AdResNet', arch=SMALL_ARCH, stem_channels=8,
              out_indices=(0, 1, 2, 3), zero_init_residual=False)),
+    'restorer': Case(
+        dict(type='ACDARestorer', mid_channels=8, num_blocks=2)),
 }
 every_model = pytest.mark.parametrize('case', CASES.values(), ids=CASES)
 any_size = pytest.mark.parametrize(
