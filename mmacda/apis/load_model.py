@@ -61,8 +61,8 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
     except FileNotFoundError:
         raise
     except Exception as error:  # whatever unzipping and unpickling raise
-        raise ValueError(f'{checkpoint} cannot be read as a checkpoint: '
-                         f'{_shorten(error)}') from error
+        raise ValueError(
+            f'{checkpoint} is not a checkpoint: {_shorten(error)}') from error
     if isinstance(state, dict):
         state = state.get('state_dict', state)
     try:
@@ -72,9 +72,8 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
             for name, tensor in state.items()
         })
     except (AttributeError, RuntimeError, TypeError) as error:
-        raise ValueError(f'{checkpoint} holds no weights of this '
-                         f'{type(model).__name__}: {_shorten(error)}'
-                         ) from error
+        raise ValueError(f'{checkpoint} is not a checkpoint of this network: '
+                         f'{_shorten(error)}') from error
 
 
 def _shorten(error: Exception) -> str:

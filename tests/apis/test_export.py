@@ -22,6 +22,7 @@ TOOL = ROOT / 'tools' / 'export_onnx.py'
 DIGITS = ROOT / 'configs/ad_resnet/ad-resnet-s_digits.py'
 # One of each task, as users export them.
 TRAINED = {
+    'onnx-counter': ('counting/ad-resnet-s_synthetic.py', 'mmengine'),
     'onnx-classifier': ('ad_resnet/ad-resnet-s_8xb32_in1k.py', 'mmpretrain'),
     'onnx-restorer': ('denoising/acda-restorer_photographs-noise.py',
                       'mmagic'),
@@ -135,10 +136,10 @@ def test_tool_says_what_is_wrong(tool, trained, tmp_path):
     foreign = tmp_path / 'foreign.pth'
     torch.save(dict(state_dict=nn.Conv2d(3, 4, 3).state_dict()), foreign)
     message = tool(DIGITS, foreign, *end)
-    assert 'foreign.pth holds no weights of this ImageClassifier' in message
+    assert 'foreign.pth is not a checkpoint of this network' in message
     truncated = tmp_path / 'truncated.pth'
     truncated.write_bytes(trained.read_bytes()[:5000])
-    assert 'cannot be read as a checkpoint' in tool(DIGITS, truncated, *end)
+    assert 'truncated.pth is not a checkpoint: ' in tool(DIGITS, truncated, *end)
     assert 'missing.pth' in tool(DIGITS, tmp_path / 'missing.pth', *end)
     assert 'missing.py' in tool(tmp_path / 'missing.py', trained, *end)
     assert 'opset must be at least 17' in tool(

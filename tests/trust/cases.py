@@ -1,4 +1,5 @@
 """The models of this suite: small ones, one line for each kind."""
+import copy
 from typing import Dict, NamedTuple, Tuple
 
 import pytest
@@ -20,7 +21,13 @@ class Case(NamedTuple):
 
     def build(self, seed: int = 0) -> nn.Module:
         torch.manual_seed(seed)
-        return MODELS.build(dict(self.model))
+        return MODELS.build(copy.deepcopy(self.model))
+
+    def build_twin(self) -> nn.Module:
+        """The same with plain convolutions."""
+        model = copy.deepcopy(self.model)
+        model.get('backbone', model)['conv_type'] = 'conv'
+        return MODELS.build(model)
 
     def draw(self, batch: int = 2, size: int = 0, seed: int = 0) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
@@ -37,6 +44,12 @@ CASES: Dict[str, Case] = {
              out_indices=(0, 1, 2, 3), zero_init_residual=False)),
     'restorer': Case(
         dict(type='ACDARestorer', mid_channels=8, num_blocks=2)),
+    'counter': Case(
+        dict(type='DensityCounter',
+             backbone=dict(type='AdResNet', arch=SMALL_ARCH, stem_channels=8,
+                           max_pool=False, zero_init_residual=False),
+             head=dict(type='DensityHead', in_channels=16,
+                       channels=(8, 8, 4)))),
 }
 every_model = pytest.mark.parametrize('case', CASES.values(), ids=CASES)
 any_size = pytest.mark.parametrize(

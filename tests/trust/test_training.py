@@ -6,7 +6,6 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import MODELS
 
 from .cases import CASES, every_model, tensors_of
 from .trainings import train, write_config
@@ -51,7 +50,7 @@ def amp_steps_until_nonfinite(model, x, dtype, steps):
 
 
 def check_amp(figure, case, dtype, scale, steps):
-    twin = MODELS.build(dict(case.model, conv_type='conv'))
+    twin = case.build_twin()
     x = scale * case.draw(batch=2)
     expected = amp_steps_until_nonfinite(twin, x, dtype, steps)
     figure(f'{steps} AMP steps without NaN or Inf',

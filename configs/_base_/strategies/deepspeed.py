@@ -1,5 +1,6 @@
-# ZeRO, stage 1, in bfloat16; needs `pip install deepspeed`:
-# _base_ = [..., '../_base_/strategies/deepspeed.py']
+# ZeRO, stage 1, in bfloat16; needs `pip install deepspeed`. In a leaf config:
+# _base_ = ['./ad-resnet-m_8xb32_in1k.py', '../_base_/strategies/deepspeed.py']
+# optim_wrapper = dict(type='DeepSpeedOptimWrapper')
 runner_type = 'FlexibleRunner'
 strategy = dict(
     type='DeepSpeedStrategy',
@@ -10,4 +11,3 @@ strategy = dict(
         reduce_scatter=True,
         overlap_comm=True,
         contiguous_gradients=True))
-optim_wrapper = dict(type='DeepSpeedOptimWrapper')

@@ -1,5 +1,5 @@
 # Parameters, gradients and optimizer state in shards, one per GPU:
-# _base_ = [..., '../_base_/strategies/fsdp.py']
+# _base_ = ['./ad-resnet-m_8xb32_in1k.py', '../_base_/strategies/fsdp.py']
 runner_type = 'FlexibleRunner'
 strategy = dict(
     type='FSDPStrategy',
