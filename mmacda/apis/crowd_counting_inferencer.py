@@ -22,9 +22,9 @@ from ..visualization.density import draw_densities, save_picture
 from .images import Source, list_sources, read_image
 from .tiling import Tile, tile_image
 
-# Pixels that the receptive field of Ad-ResNet-s and -m without max-pool and
-# their density head reaches to each side: 197, rounded up to their stride.
-OVERLAP = 208
+# The receptive field of Ad-ResNet-s and -m without max-pool and their density
+# head reaches 170 pixels beyond a cell of stride 16; the next multiple of it.
+OVERLAP = 176
 
 
 class CrowdCountingInferencer:
@@ -94,7 +94,7 @@ class CrowdCountingInferencer:
             tile (int, optional): Greatest side in pixels of what goes through
                 the network in one piece. None never cuts. Default: 2048.
             overlap (int): Context around the used part of a tile, in pixels.
-                Default: 208.
+                Default: 176.
             out_dir (str, optional): Folder for pictures <image name>.jpg: the
                 image, and beside it heat with the count. Default: None.
             keep_maps (bool): Return the density maps too. Without them any

@@ -7,6 +7,7 @@ from typing import Dict, List, Optional, Tuple
 import cv2
 import mmcv
 import numpy as np
+from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 from mmengine.utils import track_iter_progress
 
@@ -59,7 +60,9 @@ def write_synthetic_crowd(folder: str, num_images: Dict[str, int],
         return
     parent = os.path.dirname(os.path.abspath(folder))
     os.makedirs(parent, exist_ok=True)
-    print(f'Drawing {sum(num_images.values())} scenes into {folder}')
+    print_log(
+        f'Drawing {sum(num_images.values())} scenes into {folder}',
+        logger='current')
     with tempfile.TemporaryDirectory(prefix='.drawing-', dir=parent) as draft:
         jobs = [(split, number) for split in ('train', 'test')
                 for number in range(1, num_images[split] + 1)]
