@@ -33,6 +33,7 @@ strategy = dict(
     model_wrapper=dict(
         device_id='cpu', auto_wrap_policy=dict(min_num_params=1000)),
     state_dict_cfg=dict(
+        _delete_=True,
         state_dict_type='FULL_STATE_DICT',
         state_dict_config=dict(type='FullStateDictConfig', rank0_only=True),
         optim_state_dict_config=dict(
