@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
-from mmengine.runner import load_checkpoint
 from mmengine.utils import ProgressBar, mkdir_or_exist
+
+from .load_model import load_weights
 
 WHITE = {np.dtype('uint8'): 255, np.dtype('uint16'): 65535}
 # What holds 16 bits, and an alpha channel.
@@ -55,7 +56,7 @@ class RestorationInferencer:
         with DefaultScope.overwrite_default_scope('mmagic'):
             self.model = MODELS.build(config.model)
         if checkpoint is not None:
-            load_checkpoint(self.model, checkpoint, map_location='cpu')
+            load_weights(self.model, checkpoint)
         self.model.to(device).eval()
         # There is no ground truth to look for, and to warn about.
         self.model.data_preprocessor.data_keys = None
