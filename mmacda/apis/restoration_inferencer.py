@@ -1,12 +1,15 @@
 """Restoration of photographs of any size, depth and number of channels."""
 import os
 import os.path as osp
+import sys
+from importlib.util import find_spec
 from typing import Any, Iterator, Optional, Tuple, Union
 
 import mmcv
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import load_checkpoint
 from mmengine.utils import ProgressBar, mkdir_or_exist
 
@@ -14,7 +17,7 @@ WHITE = {np.dtype('uint8'): 255, np.dtype('uint16'): 65535}
 # What holds 16 bits, and an alpha channel.
 LOSSLESS = ('.png', '.tif', '.tiff')
 # Of networks that do not tell: their results with tiles are close, not equal.
-DEFAULT_RADIUS, DEFAULT_ALIGNMENT = 64, 16
+DEFAULT_RADIUS, DEFAULT_DIVISOR = 64, 16
 
 
 class RestorationInferencer:
@@ -42,23 +45,23 @@ class RestorationInferencer:
                  config: Union[str, Config],
                  checkpoint: Optional[str] = None,
                  device: Optional[str] = None):
-        try:
-            from mmagic.apis import init_model
-        except ImportError as error:
-            raise ImportError('restoration needs mmagic: '
-                              'pip install mmagic') from error
+        # Not mmagic.apis, whose other tasks need more packages.
+        if find_spec('mmagic') is None:
+            raise ImportError('restoration needs mmagic: pip install mmagic')
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
         if not isinstance(config, Config):
             config = Config.fromfile(config)
-        self.model = init_model(config, device=device)
+        with DefaultScope.overwrite_default_scope('mmagic'):
+            self.model = MODELS.build(config.model)
         if checkpoint is not None:
             load_checkpoint(self.model, checkpoint, map_location='cpu')
+        self.model.to(device).eval()
         # There is no ground truth to look for, and to warn about.
         self.model.data_preprocessor.data_keys = None
-        modules = list(self.model.modules())
-        self.radius = _attribute(modules, 'receptive_radius', DEFAULT_RADIUS)
-        self.alignment = _attribute(modules, 'reduction', DEFAULT_ALIGNMENT)
+        generator = getattr(self.model, 'generator', self.model)
+        self.radius = getattr(generator, 'receptive_radius', DEFAULT_RADIUS)
+        self.divisor = getattr(generator, 'divisor', DEFAULT_DIVISOR)
 
     def __call__(self,
                  image: np.ndarray,
@@ -94,14 +97,15 @@ class RestorationInferencer:
             raise ValueError(f'overlap must not be negative, but got '
                              f'{overlap}')
         channels = 1 if image.ndim == 2 else image.shape[2]
-        # Multiples of the alignment leave the network's grid in place.
+        # At multiples of the divisor the network's grid stays in place.
         tile, overlap = (
-            None if n is None else -(-n // self.alignment) * self.alignment
+            None if n is None else -(-n // self.divisor) * self.divisor
             for n in (tile, overlap))
         colour = image.reshape(*image.shape[:2], -1)[..., :3]
         white = WHITE[image.dtype]
         windows = list(_windows(image.shape[:2], tile, overlap))
-        bar = ProgressBar(len(windows)) if progress else None
+        bar = ProgressBar(
+            len(windows), file=sys.stderr) if progress else None
         result = None
         for inner, outer in windows:
             pixels = colour[outer].astype(np.float32) * (255 / white)
@@ -210,11 +214,6 @@ def _check_image(image: np.ndarray) -> None:
             and image.shape[2] not in (1, 3, 4) or 0 in image.shape:
         raise ValueError('supported are grey, BGR and BGRA images of shape '
                          f'(H, W) or (H, W, C), but got {image.shape}')
-
-
-def _attribute(modules: list, name: str, default: int) -> int:
-    return next((getattr(m, name) for m in modules if hasattr(m, name)),
-                default)
 
 
 Window = Tuple[slice, slice]

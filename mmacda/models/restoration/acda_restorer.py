@@ -106,7 +106,7 @@ class ACDARestorer(BaseModule):
         self.upscale = upscale
         self.num_blocks = num_blocks
         down, up = FACTORS[upscale]
-        self.reduction = down[0] * down[1]
+        self.divisor = down[0] * down[1]
         width = 2 * mid_channels
         self.act = MODELS.build(act_cfg)
         self.down_conv1 = _conv(in_channels, width // down[0]**2)
@@ -146,10 +146,10 @@ class ACDARestorer(BaseModule):
         """
         (first, _), (enlargement, _) = FACTORS[self.upscale]
         body = sum(_radius(block.conv2) for block in self.bottlenecks)
-        last = -(-self.reduction // enlargement)
+        last = -(-self.divisor // enlargement)
         # Both cubic interpolation and the position in a cell add to it.
-        return (1 + first + self.reduction * (body + 1) + last +
-                max(self.reduction - 1, 2 * (self.upscale > 1)))
+        return (1 + first + self.divisor * (body + 1) + last +
+                max(self.divisor - 1, 2 * (self.upscale > 1)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Restore images of any size.
@@ -162,7 +162,7 @@ class ACDARestorer(BaseModule):
             Tensor: Shape (B, out_channels, upscale * H, upscale * W).
         """
         height, width = x.shape[2:]
-        extra_h, extra_w = (-height) % self.reduction, (-width) % self.reduction
+        extra_h, extra_w = (-height) % self.divisor, (-width) % self.divisor
         features = x
         if extra_h or extra_w:
             features = F.pad(x, (0, extra_w, 0, extra_h), mode='replicate')
