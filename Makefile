@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 TORCH ?= 2.13.0
 ENVIRONMENT = $(PYTHON) tools/dev/environment.py
 
-.PHONY: demo test test-torch bench lint clean
+.PHONY: demo test test-long test-torch trust bench lint clean
 
 demo:
 	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found: install Python 3.11, or run make PYTHON=/path/to/python3.11 $@"; exit 1; }
@@ -14,6 +14,19 @@ test:
 	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found: install Python 3.11, or run make PYTHON=/path/to/python3.11 $@"; exit 1; }
 	@$(ENVIRONMENT) full
 	@.venv/full/bin/python -m pytest $(PYTEST_ARGS)
+
+# What takes minutes: long trainings, compilations, exports.
+test-long:
+	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found: install Python 3.11, or run make PYTHON=/path/to/python3.11 $@"; exit 1; }
+	@$(ENVIRONMENT) full
+	@MMACDA_FIGURES=$(CURDIR)/work_dirs/trust/figures .venv/full/bin/python -m pytest -m long $(PYTEST_ARGS)
+
+# One table of what users of long trainings and shipped models rely on:
+# make trust TRUST_ARGS=--long measures all of it anew.
+trust:
+	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found: install Python 3.11, or run make PYTHON=/path/to/python3.11 $@"; exit 1; }
+	@$(ENVIRONMENT) full
+	@.venv/full/bin/python -W ignore tools/trust.py $(TRUST_ARGS)
 
 # The operator and the layer with another PyTorch: make test-torch TORCH=2.1.2
 test-torch:

@@ -34,9 +34,9 @@ class BuildWithMim(build_py):
             shutil.copytree(
                 ROOT / name,
                 target / name,
-                # These two need a checkout.
+                # These need a checkout.
                 ignore=shutil.ignore_patterns('__pycache__', 'dev',
-                                              'benchmarks'))
+                                              'benchmarks', 'trust.py'))
         for name in ('model-index.yml', ):
             if (ROOT / name).exists():
                 shutil.copy(ROOT / name, target)
