@@ -5,7 +5,7 @@ import sys
 
 import mmacda.layers
 import mmacda.ops
-from mmengine.registry import DATASETS, MODELS
+from mmengine.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 
 
 def run_python(code):
@@ -74,3 +74,12 @@ def test_root_registries_hold_our_names():
         assert MODELS.get(name) is not None, name
     for name in ('Digits', 'MultiScalePatterns'):
         assert DATASETS.get(name) is not None, name
+
+
+def test_root_registries_hold_what_counting_data_needs():
+    for name in ('NWPUCrowd', 'ShanghaiTech', 'SyntheticCrowd', 'UCFQNRF'):
+        assert DATASETS.get(name) is not None, name
+    for name in ('GenerateDensityMap', 'PackCrowdInputs', 'RandomCropCrowd',
+                 'RandomFlipCrowd', 'RandomScaleCrowd', 'ResizeCrowd'):
+        assert TRANSFORMS.get(name) is not None, name
+    assert METRICS.get('CountingMetric') is not None

@@ -5,8 +5,10 @@ from argparse import ArgumentParser, Namespace
 
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.registry import RUNNERS
+from mmengine.registry import DATASETS, RUNNERS
 from mmengine.runner import Runner
+
+from mmacda.datasets import CrowdDataset
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -30,6 +32,11 @@ def add_common_arguments(parser: ArgumentParser) -> None:
         metavar='KEY=VALUE',
         help='override entries of the config, for instance '
         'train_cfg.max_epochs=2 or "model.backbone.out_indices=(2, 3)"')
+    parser.add_argument(
+        '--skip-bad-files',
+        action='store_true',
+        help='leave out images and annotations of crowd datasets that cannot '
+        'be used, list and count them, and go on')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     # torchrun exports LOCAL_RANK; torch.distributed.launch passes it.
     parser.add_argument(
@@ -55,7 +62,20 @@ def load_config(args: Namespace) -> Config:
         for loader in loaders if isinstance(loaders, list) else [loaders]:
             if loader is not None:
                 _set_loader_defaults(loader, cfg, not args.no_pin_memory)
+                if args.skip_bad_files:
+                    _skip_bad_files(loader['dataset'])
     return cfg
+
+
+def _skip_bad_files(dataset) -> None:
+    """Switch it on in every crowd dataset, inside wrappers too."""
+    for inner in (dataset.get('dataset'), *dataset.get('datasets', ())):
+        if inner is not None:
+            _skip_bad_files(inner)
+    kind = dataset.get('type')
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    if isinstance(kind, type) and issubclass(kind, CrowdDataset):
+        dataset['skip_bad_files'] = True
 
 
 def _set_loader_defaults(loader, cfg: Config, pin_memory: bool) -> None:

@@ -16,6 +16,8 @@ from mmengine.registry import DATASETS, RUNNERS
 from mmengine.runner import Runner
 from PIL import Image
 
+from tests.crowd_layouts import write_nwpu, write_shanghaitech, write_ucf_qnrf
+
 CONFIGS = Path(__file__).parents[2] / 'configs'
 # Families whose configs are trained by a test of their own, next to this one.
 OWN_TESTS = dict(replace='test_replace_configs.py')
@@ -72,8 +74,22 @@ def write_cifar100(root, monkeypatch):
     write_cifar(root, monkeypatch, CIFAR100, 'fine_labels')
 
 
+def write_crowd_parts(root, monkeypatch):
+    for part in ('part_A_final', 'part_B_final'):
+        write_shanghaitech(root, part=part)
+
+
+def write_synthetic_crowd(root, monkeypatch):
+    """The dataset draws it; a few images do."""
+    from mmacda.datasets import SyntheticCrowd
+    monkeypatch.setattr(SyntheticCrowd, 'NUM_IMAGES', dict(train=3, test=1))
+
+
 WRITERS = dict(
-    ImageNet=write_imagenet, CIFAR10=write_cifar10, CIFAR100=write_cifar100)
+    ImageNet=write_imagenet, CIFAR10=write_cifar10, CIFAR100=write_cifar100,
+    ShanghaiTech=write_crowd_parts, SyntheticCrowd=write_synthetic_crowd,
+    UCFQNRF=lambda root, monkeypatch: write_ucf_qnrf(root),
+    NWPUCrowd=lambda root, monkeypatch: write_nwpu(root))
 
 
 def find_datasets(node):
