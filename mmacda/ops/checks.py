@@ -83,10 +83,17 @@ def _check_shapes(shapes: dict, geometry: ConvGeometry) -> None:
         if len(shape) != form.count(',') + (name != 'bias'):
             raise ValueError(
                 f'{name} must have shape {form}, but got {tuple(shape)}')
+        sizes = shape[1:] if form.startswith('(B') else shape
+        if name != 'basis_coefficients' and 0 in sizes:
+            raise ValueError(f'{name} is empty: its shape is {tuple(shape)}; '
+                             'only the batch may be of size 0')
     x, alpha, weight = (
         shapes[name] for name in ('input', 'basis_coefficients', 'weight'))
     batch, channels, *size = x
     num_atoms, num_bases = alpha[1:3]
+    if not num_atoms:
+        raise ValueError('basis_coefficients must hold at least one atom, but '
+                         f'got shape {tuple(alpha)}')
     kernel = _check_bases(shapes.get('atom_bases'), num_bases)
     groups, out_channels = geometry.groups, weight[0]
     for name, count in (('input channels', channels), ('weight.shape[0]',
