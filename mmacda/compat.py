@@ -1,7 +1,11 @@
 """The few lines that keep OpenMMLab working on current PyTorch."""
+import warnings
+from importlib.metadata import PackageNotFoundError, version
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, Dict, List, Tuple
 
+import mmcv
+import mmengine
 import numpy as np
 import torch
 from mmengine.device import (is_cuda_available, is_mlu_available,
@@ -10,6 +14,41 @@ from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from mmengine.utils import digit_version
+
+# From this version, below that one: what the tests were run with lies inside.
+PROVEN: Dict[str, Tuple[str, str]] = dict(
+    torch=('2.1', '2.14'),
+    mmengine=('0.10.3', '0.11'),
+    mmcv=('2.0', '2.3'),
+    mmpretrain=('1.2', '2.0'),
+    mmagic=('1.2', '2.0'))
+
+
+def installed_versions() -> Dict[str, str]:
+    """Versions of the packages in ``PROVEN``, without importing more."""
+    found = dict(
+        torch=torch.__version__,
+        mmengine=mmengine.__version__,
+        mmcv=mmcv.__version__)
+    for package in ('mmpretrain', 'mmagic'):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            pass
+    return found
+
+
+def unproven_versions(found: Dict[str, str]) -> List[str]:
+    """What to say of versions outside of ``PROVEN``; nothing is refused."""
+    messages = []
+    for package, given in found.items():
+        low, high = PROVEN[package]
+        if not digit_version(low) <= digit_version(given) < digit_version(
+                high):
+            messages.append(
+                f'mmacda is proven with {package} >= {low}, < {high}, but '
+                f'{given} is installed; it may work')
+    return messages
 
 
 def _history_method(owner: type, name: str):
@@ -83,3 +122,5 @@ class AnyDeviceAmpOptimWrapper(AmpOptimWrapper):
 
 
 allow_training_checkpoints()
+for _message in unproven_versions(installed_versions()):
+    warnings.warn(_message, stacklevel=2)

@@ -56,12 +56,11 @@ def check_fit(model: nn.Module, checkpoint: dict, purpose: str) -> None:
 
 
 def _check_training_state(checkpoint: dict) -> None:
-    meta = checkpoint.get('meta')
     absent = [
         key for key in ('state_dict', 'meta', 'message_hub')
         if not isinstance(checkpoint.get(key), dict)
     ]
-    if not absent and not {'epoch', 'iter'} <= set(meta):
+    if not absent and not {'epoch', 'iter'} <= set(checkpoint['meta']):
         absent = ["meta['epoch']", "meta['iter']"]
     if absent:
         raise ValueError(

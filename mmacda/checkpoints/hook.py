@@ -51,6 +51,8 @@ class WholeCheckpointHook(CheckpointHook):
     checkpoint that does not fit is refused, see :func:`check_fit`.
     """
 
+    file_backend: Any
+
     def before_run(self, runner: Any) -> None:
         """Let ``last_checkpoint`` name the newest whole checkpoint.
 
@@ -99,10 +101,12 @@ class WholeCheckpointHook(CheckpointHook):
 
     def _whole_checkpoints(self, folder: str) -> Dict[int, str]:
         """Files of this hook that were written to their end, by step."""
-        paths = glob(osp.join(escape(folder), '*'))
-        steps = {self._step(path): path for path in paths}
-        steps.pop(None, None)
-        return {step: p for step, p in steps.items() if is_whole(p)}
+        found = {}
+        for path in glob(osp.join(escape(folder), '*')):
+            step = self._step(path)
+            if step is not None and is_whole(path):
+                found[step] = path
+        return found
 
     def _step(self, path: str) -> Optional[int]:
         """The epoch or iteration in the name of a checkpoint."""

@@ -1,5 +1,5 @@
 """Checks of the layer's arguments: every error says what is supported."""
-from typing import Any, Iterable, Optional, Tuple
+from typing import Any, Iterable, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -126,7 +126,7 @@ def check_input(x: Any, in_channels: int) -> None:
                          f'{tuple(x.shape)}')
 
 
-def check_padded_size(size: Pair, padding: Pair, mode: str) -> None:
+def check_padded_size(size: Sequence[int], padding: Pair, mode: str) -> None:
     """Raise a ValueError if an input is too small to be reflected."""
     limit = {'reflect': -1, 'circular': 0}.get(mode)
     if limit is not None and (padding[0] > size[0] + limit

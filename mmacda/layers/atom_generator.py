@@ -33,10 +33,12 @@ class GeneratorConv2d(_ConvNd):
                  padding_mode: str = 'zeros'):
         super().__init__(in_channels, out_channels, (kernel_size, ) * 2,
                          stride, padding, dilation, False, (0, 0), 1, bias,
-                         padding_mode)
+                         padding_mode)  # type: ignore[arg-type]  # a Literal
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.Conv2d._conv_forward(self, x, self.weight, self.bias)
+        # It reads nothing that _ConvNd lacks.
+        return nn.Conv2d._conv_forward(
+            self, x, self.weight, self.bias)  # type: ignore[arg-type]
 
 
 @MODELS.register_module()
@@ -107,13 +109,14 @@ class AtomGenerator(BaseModule):
             p + d * (first - target) // 2
             for p, d in zip(padding, dilation)
         ]
-        self.crop = tuple(max(0, -m) for m in margin)
+        self.crop = max(0, -margin[0]), max(0, -margin[1])
+        self.margin = max(0, margin[0]), max(0, margin[1])
         self.conv1 = GeneratorConv2d(
             in_channels,
             hidden_channels,
             first,
             stride=stride,
-            padding=(max(0, margin[0]), max(0, margin[1])),
+            padding=self.margin,
             dilation=dilation,
             bias=norm_cfg is None,
             padding_mode=padding_mode)
@@ -164,19 +167,21 @@ class AtomGenerator(BaseModule):
                              f' or None, but got {type(self.act2).__name__}')
         last = self.conv2 if isinstance(self.norm2, nn.Identity) \
             else self.norm2
-        if getattr(last, 'weight', None) is None:
+        weight, bias = (getattr(last, name, None)
+                        for name in ('weight', 'bias'))
+        if weight is None or bias is None:
             raise ValueError(
                 'a constant start needs a norm with a weight (norm_cfg=dict('
                 f'..., affine=True)), but got {type(last).__name__}')
-        last.weight.zero_()
-        last.bias.copy_(coefficients)
+        weight.zero_()
+        bias.copy_(coefficients)
 
     def _check_input(self, x: Tensor) -> None:
         check_input(x, self.conv1.in_channels)
         size = x.shape[2:]
         self._target.output_size(size, self.target_kernel_size)
         cropped = size[0] - 2 * self.crop[0], size[1] - 2 * self.crop[1]
-        check_padded_size(cropped, self.conv1.padding, self.padding_mode)
+        check_padded_size(cropped, self.margin, self.padding_mode)
 
     def _check_batch_norm(self, x: Tensor) -> None:
         if self.training and isinstance(self.norm1, _BatchNorm) \

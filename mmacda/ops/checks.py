@@ -22,6 +22,7 @@ def check_tensors(tensors: Dict[str, Optional[Tensor]]) -> None:
     Raises:
         TypeError: If one is not.
     """
+    device = None  # the input's: it comes first
     for name, tensor in tensors.items():
         if tensor is None and name in ('atom_bases', 'bias'):
             continue
@@ -31,10 +32,10 @@ def check_tensors(tensors: Dict[str, Optional[Tensor]]) -> None:
         if not tensor.is_floating_point():
             raise TypeError(f'{name} must have a floating point dtype, but '
                             f'got {tensor.dtype}')
-        if tensor.device != tensors['input'].device:
-            raise TypeError(
-                f'{name} is on {tensor.device}, but input is on '
-                f'{tensors["input"].device}: move both to one device')
+        device = device or tensor.device
+        if tensor.device != device:
+            raise TypeError(f'{name} is on {tensor.device}, but input is on '
+                            f'{device}: move both to one device')
 
 
 def check_dtypes(x, alpha, weight, bias) -> None:

@@ -1,5 +1,5 @@
 """Stride, padding, dilation and groups of a convolution, checked once."""
-from typing import Any, NamedTuple, Tuple, Union
+from typing import Any, NamedTuple, Sequence, Tuple, Union
 
 Pair = Tuple[int, int]
 
@@ -42,7 +42,8 @@ class ConvGeometry(NamedTuple):
             to_pair(stride, 'stride', 1), to_pair(padding, 'padding', 0),
             to_pair(dilation, 'dilation', 1), groups)
 
-    def output_size(self, size: Pair, kernel: Union[int, Pair]) -> Pair:
+    def output_size(self, size: Sequence[int],
+                    kernel: Union[int, Pair]) -> Pair:
         """Output height and width by Conv2d's formula.
 
         Raises:
