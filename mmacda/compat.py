@@ -1,54 +1,17 @@
 """The few lines that keep OpenMMLab working on current PyTorch."""
-import warnings
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import contextmanager
 from pickle import UnpicklingError
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
-import mmcv
-import mmengine
 import numpy as np
 import torch
-from mmengine.device import (is_cuda_available, is_mlu_available,
+import torch.nn as nn
+from mmengine.device import (get_device, is_cuda_available, is_mlu_available,
                              is_npu_available)
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from mmengine.utils import digit_version
-
-# From this version, below that one: what the tests were run with lies inside.
-PROVEN: Dict[str, Tuple[str, str]] = dict(
-    torch=('2.1', '2.14'),
-    mmengine=('0.10.3', '0.11'),
-    mmcv=('2.0', '2.3'),
-    mmpretrain=('1.2', '2.0'),
-    mmagic=('1.2', '2.0'))
-
-
-def installed_versions() -> Dict[str, str]:
-    """Versions of the packages in ``PROVEN``, without importing more."""
-    found = dict(
-        torch=torch.__version__,
-        mmengine=mmengine.__version__,
-        mmcv=mmcv.__version__)
-    for package in ('mmpretrain', 'mmagic'):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            pass
-    return found
-
-
-def unproven_versions(found: Dict[str, str]) -> List[str]:
-    """What to say of versions outside of ``PROVEN``; nothing is refused."""
-    messages = []
-    for package, given in found.items():
-        low, high = PROVEN[package]
-        if not digit_version(low) <= digit_version(given) < digit_version(
-                high):
-            messages.append(
-                f'mmacda is proven with {package} >= {low}, < {high}, but '
-                f'{given} is installed; it may work')
-    return messages
 
 
 def _history_method(owner: type, name: str):
@@ -83,14 +46,15 @@ def allow_training_checkpoints() -> None:
 class AnyDeviceAmpOptimWrapper(AmpOptimWrapper):
     """MMEngine's AmpOptimWrapper, on a CPU as well.
 
-    MMEngine 0.10 refuses mixed precision without an accelerator, although its
-    autocast and PyTorch's support bfloat16 on a CPU, and the frameworks'
+    MMEngine 0.10 refuses mixed precision without an accelerator, although
+    PyTorch's autocast supports half types on a CPU, and the frameworks'
     ``--amp`` names this type. With an accelerator nothing changes. On a CPU
-    the default dtype is bfloat16, whose range needs no loss scaling.
+    the default dtype is bfloat16, whose range needs no loss scaling; float16
+    is scaled as on a GPU, and needs torch 2.3.
 
     Args:
-        loss_scale (str | float | dict): Not used on a CPU.
-            Default: 'dynamic'.
+        loss_scale (str | float | dict): 'dynamic', a fixed scale, or
+            arguments of PyTorch's GradScaler. Default: 'dynamic'.
         dtype (str | torch.dtype, optional): Autocast dtype. Default: None.
         use_fsdp (bool): Whether the model is wrapped by FSDP.
             Default: False.
@@ -116,11 +80,36 @@ class AnyDeviceAmpOptimWrapper(AmpOptimWrapper):
                                  f'but got {dtype!r}')
             dtype = getattr(torch, dtype)
         self.cast_dtype = dtype or torch.bfloat16
-        self._scale_update_param = None
-        scaler = getattr(torch.amp, 'GradScaler', torch.cuda.amp.GradScaler)
-        self.loss_scaler = scaler(enabled=False)
+        fixed = isinstance(loss_scale, float)
+        self._scale_update_param = loss_scale if fixed else None
+        self.loss_scaler = _cpu_scaler(
+            dict(init_scale=loss_scale) if fixed else loss_scale,
+            self.cast_dtype == torch.float16)
+
+    @contextmanager
+    def optim_context(self, model: nn.Module):
+        """Autocast; MMEngine's refuses float16 on a CPU."""
+        if self.cast_dtype != torch.float16 or get_device() != 'cpu':
+            with super().optim_context(model):
+                yield
+            return
+        with OptimWrapper.optim_context(self, model), \
+                torch.autocast('cpu', dtype=torch.float16):
+            yield
+
+
+def _cpu_scaler(options: Any, enabled: bool):
+    if options == 'dynamic':
+        options = dict()
+    if not isinstance(options, dict):
+        raise TypeError("loss_scale must be a float, a dict or 'dynamic', but "
+                        f'got {options!r}')
+    if hasattr(torch.amp, 'GradScaler'):  # torch >= 2.3
+        return torch.amp.GradScaler('cpu', **{'enabled': enabled, **options})
+    if enabled:
+        raise ValueError('float16 on a CPU needs torch 2.3 for its gradient '
+                         "scaler: use dtype='bfloat16'")
+    return torch.cuda.amp.GradScaler(enabled=False)
 
 
 allow_training_checkpoints()
-for _message in unproven_versions(installed_versions()):
-    warnings.warn(_message, stacklevel=2)

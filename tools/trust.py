@@ -62,36 +62,80 @@ def format_value(value) -> str:
 
 def rows_of(claim: str, text: str, records: List[dict]) -> List[dict]:
     """Rows of one claim: its figures, and the tests that have none."""
-    line, name = claim.split('/')
     rows = []
-
-    def add(what, figure, bound, result, test):
-        rows.append(
-            dict(zip(COLUMNS, (line, name, what, figure, bound, result,
-                               test))))
-
     for record in records:
         test = record['test']
         if record['long']:
             test += f' (long, run at {record["commit"]})'
         measured = [f for f in record['figures'] if f['claim'] == claim]
         for figure in measured:
-            bound = '' if figure['bound'] is None else \
-                f'{figure["relation"]} {format_value(figure["bound"])}'
-            add(figure['name'], format_value(figure['value']), bound,
-                'pass' if figure['passed'] else 'FAIL', test)
+            rows.append(
+                dict(
+                    what=figure['name'],
+                    value=figure['value'],
+                    bound=figure['bound'],
+                    relation=figure['relation'],
+                    result='pass' if figure['passed'] else 'FAIL',
+                    test=test))
         # A test of several claims stops at the first figure that fails.
         told = measured and not all(f['passed'] for f in record['figures'])
+        result = None
         if record['outcome'] == 'failed' and not told:
-            add(text, record['reason'], '', 'FAIL', test)
+            result = 'FAIL'
         elif record['outcome'] == 'skipped':
-            add(text, record['reason'], '', 'skipped', test)
+            result = 'skipped'
         elif not measured:
-            add(text, '', '', 'pass', test)
+            result = 'pass'
+        if result is not None:
+            rows.append(
+                dict(
+                    what=text,
+                    value=record['reason'],
+                    bound=None,
+                    relation='',
+                    result=result,
+                    test=test))
     if not records:
-        add(text, 'no test of it was run', '', 'FAIL',
-            'make test-long, if it has a long one')
-    return rows
+        rows.append(
+            dict(
+                what=text,
+                value='no test of it was run',
+                bound=None,
+                relation='',
+                result='FAIL',
+                test='make test-long, if it has a long one'))
+    line, name = claim.split('/')
+    return [dict(line=line, claim=name, **row) for row in merge_cases(rows)]
+
+
+def merge_cases(rows: List[dict]) -> List[dict]:
+    """One row for the parametrised cases of a test that pass: the worst."""
+    groups: Dict[tuple, List[dict]] = {}
+    for row in rows:
+        function, _, rest = row['test'].partition('[')
+        suffix = rest.partition(']')[2] if rest else ''
+        key = (function + suffix, row['what'], str(row['bound']), row['result'])
+        if row['result'] == 'FAIL':
+            key += (row['test'], )
+        groups.setdefault(key, []).append(row)
+    merged = []
+    for key, group in groups.items():
+        worst = dict(group[0])
+        if len(group) > 1 and worst['bound'] is not None:
+            choose = min if worst['relation'] == '>=' else max
+            worst = dict(choose(group, key=lambda row: row['value']))
+        if len(group) > 1:
+            worst['test'] = f'{key[0]} ({len(group)} cases, the worst)'
+        merged.append(worst)
+    return [
+        dict(
+            what=row['what'],
+            figure=format_value(row['value']),
+            bound='' if row['bound'] is None else
+            f'{row["relation"]} {format_value(row["bound"])}',
+            result=row['result'],
+            test=row['test']) for row in merged
+    ]
 
 
 def make_table(claims: Dict[str, dict], records: List[dict]) -> List[dict]:

@@ -35,7 +35,20 @@ class _AdaptiveConv2d(torch.autograd.Function):
         grads = call_as_given(ctx.backend.backward, grad_output, x, alpha,
                               atom_bases, weight, ctx.geometry,
                               ctx.needs_input_grad[:4])
-        return (*grads, None, None)
+        return (grads[0], _with_plain_strides(grads[1]), *grads[2:], None,
+                None)
+
+
+def _with_plain_strides(grad: Optional[Tensor]) -> Optional[Tensor]:
+    """The gradient of alpha, copied where a reshape may spoil its strides.
+
+    A reshape gives a dimension of size 1 a stride of its own choice, and on
+    CPU the backward of PyTorch's batch norms misreads channels-last gradients
+    with one that does not fit: those of a single image.
+    """
+    if grad is None or 1 not in grad.shape:
+        return grad
+    return grad.contiguous()
 
 
 def adaptive_conv2d(input: Tensor,

@@ -21,6 +21,12 @@ import pytest
 def test_good(figure):
     figure('error', 1.5, 2.)
 
+@pytest.mark.trust('precision/no-nan')
+@pytest.mark.parametrize('value', [1., 3., 5., 2.])
+def test_cases(figure, value):
+    figure('steps', value, 4.)
+    figure('list', [1, 2], [1, 2], '==')
+
 @pytest.mark.trust('precision/operator', 'precision/layer')
 def test_bad(figure):
     figure('error', 1.25, 2., claim='precision/operator')
@@ -86,6 +92,17 @@ def test_figures_stand_beside_their_bounds(table):
                                                             'FAIL')
 
 
+def test_cases_that_pass_share_a_row(table):
+    rows = find(table[0], 'precision/no-nan')
+    lists, = (row for row in rows if row['what'] == 'list')
+    assert lists['bound'] == '== [1, 2]' and lists['result'] == 'pass'
+    passed, = (row for row in rows
+               if row['what'] == 'steps' and row['result'] == 'pass')
+    assert passed['figure'] == '3' and '3 cases' in passed['test']
+    failed, = (row for row in rows if row['result'] == 'FAIL')
+    assert failed['figure'] == '5' and 'test_cases[5.0]' in failed['test']
+
+
 def test_what_broke_is_in_the_table(table):
     broken, = find(table[0], 'precision/models')
     assert broken['result'] == 'FAIL' and 'sum' in broken['figure']
@@ -126,7 +143,7 @@ def test_every_claim_passes_makes_success():
     tool = runpy.run_path(str(ROOT / 'tools/trust.py'))
     record = dict(
         claims=['a/b'], test='t', long=True, commit='c0ffee',
-        outcome='passed', figures=[])
+        outcome='passed', reason='', figures=[])
     rows = tool['make_table'](dict(a=dict(b='text')), [record])
     assert [row['result'] for row in rows] == ['pass']
     assert 'c0ffee' in rows[0]['test']
