@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 TORCH ?= 2.13.0
 ENVIRONMENT = $(PYTHON) tools/dev/environment.py
 
-.PHONY: demo test test-long test-torch trust bench lint clean
+.PHONY: demo test test-long test-torch trust fuzz coverage bench lint clean
 
 demo:
 	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found: install Python 3.11, or run make PYTHON=/path/to/python3.11 $@"; exit 1; }
@@ -41,8 +41,24 @@ bench:
 	@.venv/full/bin/python -W ignore tools/benchmarks/operator.py --models $(BENCH_ARGS)
 	@.venv/full/bin/python -W ignore tools/benchmarks/table7.py
 
+# Random calls of the public API: make fuzz CASES=50000
+fuzz:
+	@$(ENVIRONMENT) full
+	@MMACDA_FUZZ_CASES=$(or $(CASES),20000) .venv/full/bin/python -m pytest tests/fuzz $(PYTEST_ARGS)
+
+# Lines of mmacda that the tests run, subprocesses included; fails below 90%.
+coverage:
+	@$(ENVIRONMENT) full
+	@mkdir -p work_dirs/coverage && rm -f work_dirs/coverage/*
+	@.venv/full/bin/python -m coverage run -m pytest $(PYTEST_ARGS)
+	@.venv/full/bin/python -m coverage combine --quiet
+	@.venv/full/bin/python -m coverage json --quiet --fail-under 0 -o work_dirs/coverage/report.json
+	@MMACDA_FIGURES=$(CURDIR)/work_dirs/trust/figures .venv/full/bin/python -m pytest -m long tests/trust/test_coverage.py
+	@.venv/full/bin/python -m coverage report
+
 lint:
 	@pre-commit run --all-files
+	@.venv/full/bin/python -m mypy
 
 clean:
 	rm -rf .venv work_dirs .pytest_cache .hypothesis

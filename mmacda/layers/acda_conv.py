@@ -190,7 +190,8 @@ class ACDAConv(Conv2dLike):
         # weights that have a norm folded in.
         if not torch.jit.is_tracing():
             self._check_input(x)
-        alpha = None if self.pointwise else self.atom_generator(x)
+        alpha = None if self.atom_generator is None \
+            else self.atom_generator(x)
         if self.padding_mode != 'zeros' and any(self._pad):
             x = F.pad(x, self._pad, mode=self.padding_mode)
         if alpha is None:

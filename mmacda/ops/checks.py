@@ -22,6 +22,7 @@ def check_tensors(tensors: Dict[str, Optional[Tensor]]) -> None:
     Raises:
         TypeError: If one is not.
     """
+    device = None  # the input's: it comes first
     for name, tensor in tensors.items():
         if tensor is None and name in ('atom_bases', 'bias'):
             continue
@@ -31,10 +32,10 @@ def check_tensors(tensors: Dict[str, Optional[Tensor]]) -> None:
         if not tensor.is_floating_point():
             raise TypeError(f'{name} must have a floating point dtype, but '
                             f'got {tensor.dtype}')
-        if tensor.device != tensors['input'].device:
-            raise TypeError(
-                f'{name} is on {tensor.device}, but input is on '
-                f'{tensors["input"].device}: move both to one device')
+        device = device or tensor.device
+        if tensor.device != device:
+            raise TypeError(f'{name} is on {tensor.device}, but input is on '
+                            f'{device}: move both to one device')
 
 
 def check_dtypes(x, alpha, weight, bias) -> None:
@@ -83,10 +84,17 @@ def _check_shapes(shapes: dict, geometry: ConvGeometry) -> None:
         if len(shape) != form.count(',') + (name != 'bias'):
             raise ValueError(
                 f'{name} must have shape {form}, but got {tuple(shape)}')
+        sizes = shape[1:] if form.startswith('(B') else shape
+        if name != 'basis_coefficients' and 0 in sizes:
+            raise ValueError(f'{name} is empty: its shape is {tuple(shape)}; '
+                             'only the batch may be of size 0')
     x, alpha, weight = (
         shapes[name] for name in ('input', 'basis_coefficients', 'weight'))
     batch, channels, *size = x
     num_atoms, num_bases = alpha[1:3]
+    if not num_atoms:
+        raise ValueError('basis_coefficients must hold at least one atom, but '
+                         f'got shape {tuple(alpha)}')
     kernel = _check_bases(shapes.get('atom_bases'), num_bases)
     groups, out_channels = geometry.groups, weight[0]
     for name, count in (('input channels', channels), ('weight.shape[0]',

@@ -63,10 +63,12 @@ def _backward(
     module = _choose(backend, *arguments)
     grads = call_as_given(module.backward, grad_output, *arguments, needs)
     formats = (memory_format_of(input), ) + (torch.contiguous_format, ) * 3
-    return tuple(
+    results = [
         input.new_empty(0) if grad is None else grad.contiguous(
             memory_format=memory_format)
-        for grad, memory_format in zip(grads, formats))
+        for grad, memory_format in zip(grads, formats)
+    ]
+    return results[0], results[1], results[2], results[3]
 
 
 def _fake_backward(grad_output, input, basis_coefficients, atom_bases, weight,

@@ -65,7 +65,7 @@ class GatheredPatches:
         self.width = self.pixels_per_row = width
         self.live = self.taps = live
         self.floats_per_pixel = len(live) * self.channels
-        self._memory: Optional[Tensor] = None
+        self._memory = padded.new_empty(0)
 
     def under_tap(self, padded: Tensor, chunk: Chunk, tap: int,
                   width: int) -> Tensor:
@@ -83,7 +83,7 @@ class GatheredPatches:
 
     def _take(self, chunk: Chunk, *shape: int) -> Tensor:
         size = chunk.shape[0] * chunk.shape[1] * math.prod(shape)
-        if self._memory is None or self._memory.numel() < size:
+        if self._memory.numel() < size:
             self._memory = self.padded.new_zeros(
                 size + self.kernel**2 * self.channels)
         return self._memory[:size].view(*chunk.shape, *shape)
