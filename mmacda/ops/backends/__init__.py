@@ -13,13 +13,17 @@ from typing import Dict, Optional, Tuple
 import torch
 
 from .. import reference
-from . import export, native, stock
+from . import export, native, stock, triton
 
 BACKENDS: Dict[str, ModuleType] = dict(
-    native=native, stock=stock, export=export, reference=reference)
+    native=native,
+    triton=triton,
+    stock=stock,
+    export=export,
+    reference=reference)
 ENVIRONMENT_VARIABLE = 'MMACDA_BACKEND'
 # Elements of the unfolded input up to which unfolding is the quicker way
-# without the native backend: 6 MB in float32, and four times that where the
+# where only PyTorch serves: 6 MB in float32, and four times that where the
 # stock backend has to gather tap by tap.
 SMALL_UNFOLD = 3 * 2**19
 SMALL_DILATED_UNFOLD = 4 * SMALL_UNFOLD
@@ -34,9 +38,9 @@ def choose_backend(name: Optional[str], x,
     A name given by the caller, else by the environment variable
     ``MMACDA_BACKEND``, is binding. Otherwise ONNX export takes the export
     form, other tracing (FLOPs counters, TorchScript) the reference, whose
-    matrix products a counter sees, and all else native where it can run.
-    Where it cannot, stock serves, but for inputs so small that its many calls
-    cost more than the reference's unfold.
+    matrix products a counter sees, and all else triton on a GPU and native on
+    a CPU, where they can run. Where they cannot, stock serves, but for inputs
+    so small that its many calls cost more than the reference's unfold.
 
     Raises:
         ValueError: If the name is unknown or the backend cannot run the call.
@@ -63,10 +67,11 @@ def _choose(x, *arguments) -> str:
         return 'export'
     if torch.jit.is_tracing():
         return 'reference'
-    reason = native.can_run(x, *arguments)
+    fastest = 'triton' if x.device.type == 'cuda' else 'native'
+    reason = BACKENDS[fastest].can_run(x, *arguments)
     if reason is None:
-        return 'native'
-    _log_once(reason)
+        return fastest
+    _log_once(fastest, reason)
     return 'reference' if _is_small(x, *arguments) else 'stock'
 
 
@@ -80,5 +85,5 @@ def _is_small(x, alpha, atom_bases, weight, geometry) -> bool:
 
 
 @lru_cache(maxsize=None)
-def _log_once(reason: str) -> None:
-    logger.info('not using the native backend: %s', reason)
+def _log_once(name: str, reason: str) -> None:
+    logger.info('not using the %s backend: %s', name, reason)

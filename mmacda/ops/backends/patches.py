@@ -25,6 +25,18 @@ class Chunk(NamedTuple):
                 self.rows.stop - self.rows.start)
 
 
+def split_pixels(batch: int, height: int, width: int,
+                 pixels: int) -> List[Chunk]:
+    """Chunks of at most ``pixels`` pixels each, but of one row at least."""
+    images = min(batch, max(1, pixels // (height * width)))
+    rows = min(height, max(1, pixels // width))
+    return [
+        Chunk(
+            slice(b, min(b + images, batch)), slice(i, min(i + rows, height)))
+        for b in range(0, batch, images) for i in range(0, height, rows)
+    ] if batch else []
+
+
 def find_live_taps(atom_bases: Optional[Tensor], kernel: int) -> List[int]:
     """Flat indices of the taps that some basis uses.
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry import ConvGeometry
-from .patches import Chunk, crop, find_live_taps, make_patches
+from .patches import Chunk, crop, find_live_taps, make_patches, split_pixels
 
 CPU_WORKSPACE_BYTES = 8 * 2**20
 GPU_WORKSPACE_BYTES = 256 * 2**20
@@ -60,16 +60,11 @@ class _Plan:
         floats += self.patches.floats_per_pixel
         if any(needs):
             floats += 2 * self.channels * (self.atoms + self.kernel)
-        images, rows = self._chunk_shape(floats * x.element_size())
-        self.chunks = [
-            Chunk(
-                slice(b, min(b + images, self.batch)),
-                slice(i, min(i + rows, self.height)))
-            for b in range(0, self.batch, images)
-            for i in range(0, self.height, rows)
-        ]
+        self.chunks = split_pixels(self.batch, self.height, self.row,
+                                   self._budget() //
+                                   max(1, floats * x.element_size()))
         # Zero where there are junk pixels, and where images get filled up.
-        most = images * rows * self.row
+        most = self.pixels(self.chunks[0]) if self.chunks else 0
         self._coefficients = alpha.new_zeros((most, self.atoms, count))
         self._atoms = alpha.new_empty((most * self.atoms, len(self.taps)))
         self._z = x.new_zeros(
@@ -77,19 +72,14 @@ class _Plan:
         self._dy = x.new_zeros(
             (_fill_up(most) if any(needs) else 0, self.out_channels))
 
-    def _chunk_shape(self, bytes_per_pixel: int) -> Tuple[int, int]:
-        """Images and output rows per chunk."""
+    def _budget(self) -> int:
+        """Bytes that a chunk may take."""
         budget = CPU_WORKSPACE_BYTES if self.alpha.device.type == 'cpu' \
             else GPU_WORKSPACE_BYTES
         # Stays small beside what an unfold would take.
         unfold = self.batch * self.height * self.width * self.channels
-        unfold *= self.kernel**2 * self.alpha.element_size()
-        budget = min(budget, unfold // 8)
-        pixels = max(1, budget // max(1, bytes_per_pixel))
-        if pixels >= self.height * self.row:
-            images = pixels // (self.height * self.row)
-            return max(1, min(images, self.batch)), self.height
-        return 1, max(1, pixels // self.row)
+        return min(budget,
+                   unfold * self.kernel**2 * self.alpha.element_size() // 8)
 
     def pixels(self, chunk: Chunk) -> int:
         """Pixels of a chunk, junk included."""
