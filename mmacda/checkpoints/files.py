@@ -110,8 +110,8 @@ def _find_fault(path: str, error: Exception) -> Optional[Exception]:
         or isinstance(error, EOFError) or 'truncated' in str(error)
     if truncated:
         return ValueError(
-            f'{path} is truncated: its {size} bytes are only the beginning of '
-            'a checkpoint. Take an earlier one')
+            f'{path} is not a checkpoint: it is truncated, its {size} bytes '
+            'are only the beginning of one. Take an earlier one')
     if archive and any(
             name.endswith('/constants.pkl') for name in _names(path)):
         return ValueError(f'{path} is not a checkpoint, but an archive of '
