@@ -106,7 +106,7 @@ def run_model(model: nn.Module, inputs: Tensor) -> Any:
     """
     try:
         return model(inputs)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         height, width = inputs.shape[2:]
         raise ValueError(
             f'the model cannot take an image of {height} x {width} pixels '

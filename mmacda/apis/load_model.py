@@ -79,9 +79,9 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
     try:
         state = CheckpointLoader.load_checkpoint(
             str(checkpoint), map_location='cpu', logger='silent')
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         raise
-    except Exception as error:  # whatever unzipping and unpickling raise
+    except Exception as error:  # whatever unpickling raises
         raise ValueError(
             f'{checkpoint} is not a checkpoint: {_shorten(error)}') from error
     if isinstance(state, dict):

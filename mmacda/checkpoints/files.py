@@ -95,7 +95,7 @@ def load_from_local(filename: str, map_location: Any = None) -> dict:
             raise
         raise fault from None
     if not isinstance(checkpoint, dict):
-        raise ValueError(f'{path} is no checkpoint: it holds a '
+        raise ValueError(f'{path} is not a checkpoint: it holds a '
                          f'{type(checkpoint).__name__}, not a dict')
     return checkpoint
 
@@ -114,7 +114,8 @@ def _find_fault(path: str, error: Exception) -> Optional[Exception]:
             'a checkpoint. Take an earlier one')
     if archive and any(
             name.endswith('/constants.pkl') for name in _names(path)):
-        return ValueError(f'{path} is a TorchScript archive, no checkpoint')
+        return ValueError(f'{path} is not a checkpoint, but an archive of '
+                          'TorchScript')
     refused = re.search(r'GLOBAL ([\w.]+)|function <?([^>\n]*)', str(error))
     if isinstance(error, UnpicklingError) and refused:
         name = refused[1] or refused[2]
@@ -124,10 +125,11 @@ def _find_fault(path: str, error: Exception) -> Optional[Exception]:
             f'allow it: torch.serialization.add_safe_globals([{name}])')
     if archive and not any(n.endswith('/data.pkl') for n in _names(path)) \
             or not archive and not start.startswith(PICKLE):
-        return ValueError(f'{path} is no checkpoint of PyTorch: it starts '
+        return ValueError(f'{path} is not a checkpoint of PyTorch: it starts '
                           f'with {start!r}')
     if isinstance(error, UnpicklingError):
-        return ValueError(f'{path} is a pickle, but no checkpoint of PyTorch')
+        return ValueError(f'{path} is not a checkpoint of PyTorch, but '
+                          'another pickle')
     return None
 
 
