@@ -13,7 +13,8 @@ MMPRETRAIN = ['mmengine>=0.10.3', 'mmpretrain>=1.2.0']
 MMAGIC = [
     'mmengine>=0.10.3', 'mmcv>=2.0.0,<2.2.0', 'mmagic>=1.2.0',
     'albumentations<1.4', 'diffusers==0.24.0', 'transformers==4.36.2',
-    'huggingface_hub<0.26', 'numpy<2', 'setuptools<81'
+    # Later ones lack `mediapipe.solutions`, which mmagic.apis imports.
+    'mediapipe<=0.10.21', 'huggingface_hub<0.26', 'numpy<2', 'setuptools<81'
 ]
 DEV = [
     'pytest', 'hypothesis', 'coverage', 'scikit-learn', 'scikit-image',

@@ -65,8 +65,8 @@ def test_names_of_the_layers():
 
 
 def test_names_of_the_backends():
-    assert mmacda.ops.available_backends() == ('native', 'stock', 'export',
-                                               'reference')
+    assert mmacda.ops.available_backends() == ('native', 'triton', 'stock',
+                                               'export', 'reference')
 
 
 REGISTERED = [

@@ -1,11 +1,14 @@
 """What the commands of tools/analysis have in common."""
+import logging
 from argparse import ArgumentParser
 from typing import Any
 
 import mmcv
 from mmengine.config import DictAction
+from mmengine.logging import print_log
 
-from .inspection import displayed, load_model, preprocess, read_image
+from .inspection import displayed, preprocess, read_image
+from .load_model import load_model
 
 
 def add_model_arguments(parser: ArgumentParser) -> None:
@@ -37,6 +40,10 @@ def add_image_arguments(parser: ArgumentParser) -> None:
 
 def model_and_image(args: Any) -> tuple:
     """Model, network input and displayed image of parsed arguments."""
+    if args.checkpoint is None:
+        print_log(
+            'No checkpoint: the weights are those that the config starts with',
+            'current', logging.WARNING)
     model = load_model(args.config, args.checkpoint, args.device,
                        args.cfg_options)
     image = read_image(args.image, model)

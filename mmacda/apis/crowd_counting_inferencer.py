@@ -10,14 +10,14 @@ import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import DefaultScope
 from rich.console import Console
 from rich.progress import Progress
 
 from ..structures import CountingDataSample
 from ..visualization.density import draw_densities, save_picture
 from .images import Source, list_sources, read_image
-from .load_model import load_weights
+from .load_model import build_model, load_weights
 from .tiling import Tile, tile_image
 
 # The receptive field of Ad-ResNet-s and -m without max-pool and their density
@@ -58,8 +58,8 @@ class CrowdCountingInferencer:
             config = Config.fromfile(config)
         scope = config.get('default_scope', 'mmengine')
         with DefaultScope.overwrite_default_scope(scope):
-            self.model = MODELS.build(config.model)
             self.pipeline = Compose(_test_pipeline(config))
+        self.model = build_model(config)
         if weights is None:
             warnings.warn('no weights given: the network is untrained, and so '
                           'are its counts')

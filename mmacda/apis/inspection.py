@@ -1,84 +1,14 @@
-"""A model from its config and checkpoint, an image as the model takes it."""
-import logging
+"""An image as a model takes it, and the network run on it."""
 import os.path as osp
-from pickle import UnpicklingError
-from typing import Any, Optional, Sequence, Union
+from typing import Any, Sequence
 
 import mmcv
 import numpy as np
 import torch
 import torch.nn as nn
-from mmengine.config import Config
-from mmengine.logging import print_log
-from mmengine.registry import MODELS, DefaultScope
-from mmengine.runner import load_checkpoint
 from torch import Tensor
 
-from ..models.replace_convs import init_quietly
-
 FLOAT_IMAGES = ('.tif', '.tiff')
-
-
-def build_model(cfg: Config) -> nn.Module:
-    """The model of a config of any framework, without its weights."""
-    model = dict(cfg.model)
-    if 'data_preprocessor' in cfg:
-        model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    scope = cfg.get('default_scope', 'mmengine')
-    with DefaultScope.overwrite_default_scope(scope):
-        return MODELS.build(model)
-
-
-def load_model(config: Union[str, Config],
-               checkpoint: Optional[str] = None,
-               device: str = 'cpu',
-               cfg_options: Optional[dict] = None) -> nn.Module:
-    """A model in eval mode, ready to be looked at.
-
-    Args:
-        config (str | Config): Config of any framework.
-        checkpoint (str, optional): File or URL; it has to fit. Default: None,
-            what the config initialises with.
-        device (str): Default: 'cpu'.
-        cfg_options (dict, optional): Overrides of the config. Default: None.
-
-    Returns:
-        nn.Module: The model; its ``cfg`` is the config.
-
-    Raises:
-        FileNotFoundError: If a file does not exist.
-        ValueError: If the config has no model or the checkpoint does not fit.
-    """
-    cfg = Config.fromfile(config) if isinstance(config, str) else config
-    if cfg_options is not None:
-        cfg.merge_from_dict(cfg_options)
-    if 'model' not in cfg:
-        raise ValueError(f'{cfg.filename or "the config"} has no model')
-    model = build_model(cfg)
-    if checkpoint is not None:
-        _load_weights(model, checkpoint, cfg.filename or 'the config')
-    else:
-        print_log(
-            'No checkpoint: the weights are those that the config starts with',
-            'current', logging.WARNING)
-        init_quietly(model)
-    model.cfg = cfg
-    return model.to(device).eval()
-
-
-def _load_weights(model: nn.Module, checkpoint: str, config: str) -> None:
-    try:
-        load_checkpoint(model, checkpoint, 'cpu', strict=True)
-    except (UnpicklingError, EOFError) as error:
-        raise ValueError(f'{checkpoint} is not a checkpoint: '
-                         f'{str(error).splitlines()[0]}') from error
-    except RuntimeError as error:
-        # MMEngine names every parameter on lines of their own.
-        lines = [line for line in str(error).splitlines()[1:] if line.strip()]
-        short = '\n'.join(line if len(line) < 200 else f'{line[:197]}...'
-                          for line in lines[:6])
-        raise ValueError(f'{checkpoint} does not fit the model of {config}:\n'
-                         f'{short or error}') from error
 
 
 def read_image(path: str, model: nn.Module) -> np.ndarray:

@@ -1,12 +1,13 @@
-"""Models from configs and checkpoints, images as models take them."""
+"""Images as models take them."""
 import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 
-from mmacda.apis.inspection import (displayed, image_channels, load_model,
-                                    preprocess, read_image, run_model)
+from mmacda.apis.inspection import (displayed, image_channels, preprocess,
+                                    read_image, run_model)
+from mmacda.apis.load_model import load_model
 from mmacda.models import ACDALeNet
 
 MODEL = dict(
@@ -32,40 +33,6 @@ def colour_model(preprocessor, **kwargs):
     model.data_preprocessor = preprocessor
     model.cfg = Config(kwargs)
     return model
-
-
-def test_checkpoint_is_loaded(tmp_path):
-    path = str(tmp_path / 'good.pth')
-    trained = load_model(config())
-    torch.save(dict(state_dict=trained.state_dict()), path)
-    model = load_model(config(), path)
-    assert not model.training and model.cfg.model.kernel_size == 3
-    for name, value in trained.state_dict().items():
-        assert torch.equal(model.state_dict()[name], value)
-
-
-def test_checkpoint_that_does_not_fit(tmp_path):
-    path = str(tmp_path / 'other.pth')
-    state = load_model(config()).state_dict()
-    torch.save(dict(state_dict=state), path)
-    wider = dict(model=dict(MODEL, kernel_size=5))
-    with pytest.raises(ValueError, match='does not fit the model of the conf'):
-        load_model(Config(wider), path)
-    state.pop('layer.bias')
-    torch.save(dict(state_dict=state), path)
-    with pytest.raises(ValueError, match='layer.bias'):
-        load_model(config(), path)
-    torch.save(dict(state_dict=ACDALeNet().state_dict()), path)
-    with pytest.raises(ValueError) as caught:
-        load_model(config(), path)
-    assert len(str(caught.value)) < 1500
-    (tmp_path / 'other.pth').write_text('nothing of the kind')
-    with pytest.raises(ValueError, match='other.pth is not a checkpoint'):
-        load_model(config(), path)
-    with pytest.raises(FileNotFoundError, match='absent.pth'):
-        load_model(config(), str(tmp_path / 'absent.pth'))
-    with pytest.raises(ValueError, match='has no model'):
-        load_model(Config(dict(optimizer=1)))
 
 
 def test_grey_image_for_a_grey_model(image_file):

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 pytest.importorskip('matplotlib')
-from mmacda.apis.inspection import load_model, preprocess  # noqa: E402
+from mmacda.apis.inspection import preprocess  # noqa: E402
+from mmacda.apis.load_model import load_model  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 CONFIGS, TOOLS = ROOT / 'configs', ROOT / 'tools' / 'analysis'
@@ -178,7 +179,7 @@ def test_bad_input_is_one_sentence(run, image, checkpoint, tmp_path, tool):
         tool, checkpoint, '--config', PATTERNS)
     assert 'photo.png is not a checkpoint' in run(
         tool, *good, '--checkpoint', image)
-    assert 'does not fit the model' in run(
+    assert 'is not a checkpoint of this network' in run(
         tool, image, '--config', plain, '--checkpoint', checkpoint)
     assert 'absent.py' in run(tool, image, '--config', 'absent.py')
     assert not list(tmp_path.glob('*.html'))

@@ -17,7 +17,7 @@ from mmengine.utils import ProgressBar
 from torch.utils.data import Subset
 
 from mmacda.apis.analysis_command import add_model_arguments, run_command
-from mmacda.apis.inspection import load_model
+from mmacda.apis.load_model import load_model
 from mmacda.visualization.coefficient_figures import draw_diversity
 from mmacda.visualization.diversity import atom_diversity
 from mmacda.visualization.figures import save_figure

@@ -11,7 +11,7 @@ import torch.nn as nn
 from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config, DictAction
 
-from mmacda.apis.inspection import build_model
+from mmacda.apis.load_model import build_model
 from mmacda.layers import ACDAConv
 
 CHANNELS, SIDE, KERNELS = 256, 100, (3, 5, 7)

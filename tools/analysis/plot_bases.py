@@ -8,7 +8,7 @@ from typing import Dict
 import numpy as np
 
 from mmacda.apis.analysis_command import run_command
-from mmacda.apis.inspection import load_model
+from mmacda.apis.load_model import load_model
 from mmacda.layers import ACDAConv
 from mmacda.ops import fourier_bessel_set
 from mmacda.ops.fourier_bessel import check_scales
