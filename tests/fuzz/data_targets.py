@@ -178,7 +178,8 @@ def written(save):
 
 CHECKPOINTS = [
     written(lambda stream: torch.save(content, stream))
-    for content in (dict(state_dict=dict(weight=torch.ones(3))), [1, 2])
+    for content in (dict(state_dict=dict(weight=torch.ones(3))),
+                    dict(weight=torch.ones(3)), [1, 2])
 ]
 
 
