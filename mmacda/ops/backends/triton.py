@@ -155,7 +155,7 @@ class _Call:
         self.basis = _read_bases(atom_bases, self.kernel)
         self.taps = _forward_taps(self.basis.live, self.kernel, geometry)
 
-    def chunks(self, size: Tuple[int, int], floats: int,
+    def chunks(self, size: Sequence[int], floats: int,
                channels: int) -> List[Chunk]:
         """Chunks of ``floats`` and m times ``channels`` values per pixel."""
         element = self.alpha.element_size()
@@ -165,7 +165,8 @@ class _Call:
         unfold *= element * self.channels
         least, most = WORKSPACE_BYTES
         budget = max(least, min(unfold // 8, most))
-        return split_pixels(self.batch, *size, budget // bytes_per_pixel)
+        return split_pixels(self.batch, size[0], size[1],
+                            budget // bytes_per_pixel)
 
     @property
     def atom_floats(self) -> int:
@@ -276,14 +277,14 @@ class _Call:
         floats = parts * self.atoms * len(self.taps)
         for chunk in self.chunks(self.size, floats, self.channels):
             dy_chunk = self.split_groups(dy[chunk.images, chunk.rows])
-            if need_weight:
+            if grad_weight is not None:
                 grad_weight += torch.bmm(
                     dy_chunk.transpose(1, 2), self.convolve(chunk))
-            if need_alpha:
+            if grad_alpha is not None:
                 dz = torch.bmm(dy_chunk, weight)
                 self._decompose(
                     dz, chunk, grad_alpha[chunk.images, :, :, chunk.rows])
-        if need_weight:
+        if grad_weight is not None:
             grad_weight = grad_weight.unflatten(
                 2, (self.atoms, -1)).transpose(2, 3)
         return grad_alpha, grad_weight
@@ -333,6 +334,6 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
             grad_bases = stock.backward(grad_output, x, alpha, atom_bases,
                                         weight, geometry,
                                         (False, False, True, False))[2]
-        if need_weight:
+        if grad_weight is not None:
             grad_weight = grad_weight.reshape(weight.shape).to(weight.dtype)
     return grad_x, grad_alpha, grad_bases, grad_weight
