@@ -5,12 +5,18 @@ from argparse import ArgumentParser, Namespace
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.device import get_device
 from mmengine.registry import DATASETS, RUNNERS
 from mmengine.runner import Runner
 
 from mmacda.datasets import CrowdDataset
 
-LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+# What MMEngine's launchers read the process's device from.
+DEVICE_VARIABLES = dict(
+    pytorch='LOCAL_RANK',
+    slurm='SLURM_LOCALID',
+    mpi='OMPI_COMM_WORLD_LOCAL_RANK')
+LAUNCHERS = ('none', *DEVICE_VARIABLES)
 
 
 def add_common_arguments(parser: ArgumentParser) -> None:
@@ -93,6 +99,28 @@ def build_runner(cfg: Config, args: Namespace) -> Runner:
     """Runner of a config, whichever framework it belongs to."""
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+    if cfg.launcher != 'none' and get_device() == 'cpu':
+        _launch_on_cpus(cfg)
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
+
+
+def _launch_on_cpus(cfg: Config) -> None:
+    """Let MMEngine's launchers work without a GPU, over gloo.
+
+    They call ``torch.cuda.set_device``, which does nothing for a negative
+    number, and hand that device to the model's wrapper unless told none.
+    A ``strategy`` names its device itself.
+    """
+    os.environ[DEVICE_VARIABLES[cfg.launcher]] = '-1'
+    os.environ['LOCAL_RANK'] = '-1'
+    cfg.merge_from_dict({'env_cfg.dist_cfg.backend': 'gloo'})
+    if 'strategy' in cfg:
+        return
+    if cfg.get('model_wrapper_cfg') is None:
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False))
+    cfg.model_wrapper_cfg.setdefault('device_ids', None)

@@ -4,8 +4,12 @@ from .crowd import (CrowdDataset, NWPUCrowd, ShanghaiTech, SyntheticCrowd,
                     UCFQNRF)
 from .digits import Digits
 from .patterns import MultiScalePatterns
+from .photographs import Photographs
+from .realsr import RealSR
+from .transforms import LoadImagePair
 
 __all__ = [
-    'CrowdDataset', 'Digits', 'MultiScalePatterns', 'NWPUCrowd',
-    'ShanghaiTech', 'SyntheticCrowd', 'UCFQNRF', 'transforms'
+    'CrowdDataset', 'Digits', 'LoadImagePair', 'MultiScalePatterns',
+    'NWPUCrowd', 'Photographs', 'RealSR', 'ShanghaiTech', 'SyntheticCrowd',
+    'UCFQNRF', 'transforms'
 ]

@@ -19,8 +19,11 @@ class ResidualBlock(BaseModule):
         stride (int): Of the block. Default: 1.
         with_cp (bool): Recompute the block in backward. Default: False.
         conv_cfg (dict, optional): Of plain convolutions. Default: None.
-        norm_cfg (dict): Default: dict(type='BN').
+        norm_cfg (dict, optional): None uses biases instead.
+            Default: dict(type='BN').
         act_cfg (dict): Default: dict(type='ReLU', inplace=True).
+        act_after_sum (bool): Whether the sum is activated, as in ResNet.
+            Default: True.
         init_cfg (dict, optional): Initialization config. Default: None.
     """
 
@@ -30,8 +33,9 @@ class ResidualBlock(BaseModule):
                  stride: int = 1,
                  with_cp: bool = False,
                  conv_cfg: Optional[dict] = None,
-                 norm_cfg: dict = dict(type='BN'),
+                 norm_cfg: Optional[dict] = dict(type='BN'),
                  act_cfg: dict = dict(type='ReLU', inplace=True),
+                 act_after_sum: bool = True,
                  init_cfg: Optional[dict] = None):
         super().__init__(init_cfg)
         self.with_cp = with_cp
@@ -39,11 +43,12 @@ class ResidualBlock(BaseModule):
         self.norm_cfg = norm_cfg
         self.norm_names = []
         self.act = build_activation_layer(act_cfg)
+        self.act_after_sum = act_after_sum
         self.downsample = None
         if stride != 1 or in_channels != out_channels:
             self.downsample = nn.Sequential(
                 self._conv(in_channels, out_channels, 1, stride),
-                build_norm_layer(norm_cfg, out_channels)[1])
+                self._norm(out_channels)[1])
 
     def _conv(self,
               in_channels: int,
@@ -57,11 +62,15 @@ class ResidualBlock(BaseModule):
             kernel_size,
             stride=stride,
             padding=kernel_size // 2,
-            bias=False)
+            bias=self.norm_cfg is None)
+
+    def _norm(self, channels: int, postfix='') -> Tuple[str, nn.Module]:
+        if self.norm_cfg is None:
+            return f'norm{postfix}', nn.Identity()
+        return build_norm_layer(self.norm_cfg, channels, postfix)
 
     def _add_norm(self, channels: int) -> None:
-        name, norm = build_norm_layer(
-            self.norm_cfg, channels, postfix=len(self.norm_names) + 1)
+        name, norm = self._norm(channels, len(self.norm_names) + 1)
         self.add_module(name, norm)
         self.norm_names.append(name)
 
@@ -75,7 +84,8 @@ class ResidualBlock(BaseModule):
 
     def _forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
-        return self.act(self._residual(x) + shortcut)
+        x = self._residual(x) + shortcut
+        return self.act(x) if self.act_after_sum else x
 
     def forward(self, x: Tensor) -> Tensor:
         if self.with_cp and torch.is_grad_enabled():

@@ -1,0 +1,12 @@
+# ACDA + MSE. The paper gives neither the network's widths nor the schedule:
+# the network is that of RealSR, data and schedule are VDNet's.
+_base_ = [
+    '../_base_/models/acda_restorer.py', '../_base_/datasets/sidd.py',
+    '../_base_/schedules/adam_250k.py', '../_base_/mmagic_runtime.py'
+]
+
+default_hooks = dict(checkpoint=dict(save_best='SIDD/PSNR'))
+# Pictures of every hundredth batch of blocks.
+custom_hooks = [
+    dict(type='BasicVisualizationHook', interval=100, on_val=False)
+]

@@ -1,0 +1,4 @@
+# VDNet itself, the peer.
+_base_ = './acda-vdn_sidd.py'
+
+model = dict(generator=dict(_delete_=True, type='VDNUNet'))

@@ -1,0 +1,3 @@
+_base_ = './acda-restorer_realsr-v3-x2.py'
+
+model = dict(generator=dict(conv_type='conv'))

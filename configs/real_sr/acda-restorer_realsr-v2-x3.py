@@ -1,0 +1,5 @@
+_base_ = './acda-restorer_realsr-v2-x4.py'
+
+train_dataloader = dict(dataset=dict(scale=3))
+val_dataloader = dict(dataset=dict(scale=3))
+test_dataloader = val_dataloader

@@ -1,0 +1,74 @@
+"""What SIDD's benchmark for sRGB images takes."""
+import base64
+import csv
+import os
+from typing import Optional
+
+import numpy as np
+
+FORMATS = ('.mat', '.csv')
+
+
+def write_submission(blocks: np.ndarray,
+                     path: str,
+                     seconds_per_megapixel: float = 0.,
+                     information: Optional[dict] = None) -> None:
+    """Write denoised blocks, whole or not at all.
+
+    '.mat' is the form of the benchmark's own code: a cell array
+    ``DenoisedBlocksSrgb`` (images x blocks), ``TimeMPSrgb`` and
+    ``OptionalData``. '.csv' is that of its Kaggle page: columns ID, which
+    counts the blocks image by image from 0, and BLOCK, their bytes (rows,
+    columns, RGB) in base64.
+
+    Args:
+        blocks (np.ndarray): Denoised, uint8 of shape (images, blocks per
+            image, height, width, 3), RGB.
+        path (str): File to write; its ending chooses the form.
+        seconds_per_megapixel (float): For the .mat form. Default: 0.
+        information (dict, optional): Texts for ``OptionalData``, such as
+            MethodName, Authors, PaperTitle, Venue. Default: None.
+
+    Raises:
+        ValueError: If the ending or the blocks are not of this form.
+    """
+    ending = check_format(path)
+    if blocks.dtype != np.uint8 or blocks.ndim != 5 or blocks.shape[-1] != 3:
+        raise ValueError('blocks must be uint8 of shape (images, blocks, '
+                         f'height, width, 3), but got {blocks.dtype} of '
+                         f'shape {blocks.shape}')
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    temporary = f'{path}.part'
+    if ending == '.mat':
+        from scipy.io import savemat
+        cells = np.empty(blocks.shape[:2], object)
+        for index in np.ndindex(*cells.shape):
+            cells[index] = blocks[index]
+        content = dict(
+            DenoisedBlocksSrgb=cells,
+            TimeMPSrgb=float(seconds_per_megapixel),
+            OptionalData=information or dict(MethodName=''))
+        with open(temporary, 'wb') as file:
+            savemat(file, content, do_compression=True)
+    else:
+        with open(temporary, 'w', newline='') as file:
+            writer = csv.writer(file)
+            writer.writerow(('ID', 'BLOCK'))
+            flat = blocks.reshape(-1, *blocks.shape[2:])
+            for index, block in enumerate(flat):
+                text = base64.b64encode(block.tobytes()).decode('ascii')
+                writer.writerow((index, text))
+    os.replace(temporary, path)
+
+
+def check_format(path: str) -> str:
+    """The ending of a submission's file.
+
+    Raises:
+        ValueError: If there is no such form.
+    """
+    ending = os.path.splitext(path)[1].lower()
+    if ending not in FORMATS:
+        raise ValueError(f'a submission ends in {" or ".join(FORMATS)}, but '
+                         f'got {path!r}')
+    return ending
