@@ -91,7 +91,11 @@ def build_runner(config: str, work_dir: str, seed: int, data: str,
     cfg.experiment_name = f'{osp.basename(work_dir)}_{time.time_ns()}'
     cfg.train_cfg.max_iters = iterations
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    cfg.param_scheduler.T_max = iterations
+    schedulers = cfg.param_scheduler
+    for scheduler in schedulers if isinstance(schedulers, list) else [
+            schedulers]:
+        if 'T_max' in scheduler:
+            scheduler.T_max = iterations
     cfg.default_hooks.checkpoint.update(
         save_best=None, max_keep_ckpts=1, interval=min(250, iterations))
     cfg.custom_hooks = None  # the pictures are drawn here
@@ -145,18 +149,17 @@ def _save_pictures(runner: Runner, metric, work_dir: str,
         if picture is None:
             continue
         model = runner.model
-        output, = model.test_step(
-            dict(
-                inputs=[sample['inputs']],
-                data_samples=[sample['data_samples']]))
+        batch = dict(
+            inputs=[sample['inputs']], data_samples=[sample['data_samples']])
+        output, = model.test_step(batch)
         images = dict(
             input=pair[0], truth=pair[1], output=output.output.pred_img)
         for name, image in images.items():
             mmcv.imwrite(
                 to_uint8(image), osp.join(work_dir, f'{picture}_{name}.png'))
         if hasattr(model, 'noise_level'):
-            level = model.noise_level(
-                sample['inputs'][None].to(output.gt_img.device) / 255)
+            inputs = model.data_preprocessor(batch, False)['inputs']
+            level = model.noise_level(inputs)
             np.save(
                 osp.join(work_dir, f'{picture}_level.npy'),
                 level[0].mean(0).cpu().numpy())
