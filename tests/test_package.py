@@ -5,7 +5,7 @@ import sys
 
 import mmacda.layers
 import mmacda.ops
-from mmengine.registry import DATASETS, MODELS
+from mmengine.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 
 
 def run_python(code):
@@ -65,6 +65,15 @@ def test_names_of_the_layers():
 def test_names_of_the_backends():
     assert mmacda.ops.available_backends() == ('native', 'stock', 'export',
                                                'reference')
+
+
+def test_root_registries_hold_our_restoration_names():
+    assert MODELS.get('ACDARestorer') is not None
+    assert TRANSFORMS.get('LoadImagePair') is not None
+    for name in ('Photographs', 'RealSR'):
+        assert DATASETS.get(name) is not None, name
+    for name in ('RealSRMetric', 'SIDDMetric'):
+        assert METRICS.get(name) is not None, name
 
 
 def test_root_registries_hold_our_names():

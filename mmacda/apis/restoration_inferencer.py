@@ -124,6 +124,8 @@ class RestorationInferencer:
                 restored[_scaled(inner, scale, outer)] * (white / 255))
             if bar is not None:
                 bar.update()
+        if bar is not None:
+            bar.file.write('\n')
         if channels == 4:
             alpha = image[..., 3]
             if result.shape[:2] != alpha.shape:

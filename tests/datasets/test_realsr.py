@@ -57,6 +57,14 @@ def test_both_cameras(root):
     assert len(build(root, cameras=['Nikon'])) == 2
 
 
+def test_folders_beside_it_do_not_matter(root, monkeypatch):
+    """MMEngine would read a metainfo string that names a folder."""
+    for name in ('realsr', 'sisr', 'basic_image_dataset', 'editing'):
+        (root / name).mkdir()
+    monkeypatch.chdir(root)
+    assert len(build('.')) == 4
+
+
 def test_missing_counterparts_are_named(root):
     (root / 'Nikon/Train/3/Nikon_002_LR3.png').unlink()
     with pytest.raises(ValueError, match='Nikon_002_LR3.png is missing: 1 of'):
