@@ -5,7 +5,8 @@ import sys
 
 import mmacda.layers
 import mmacda.ops
-from mmengine.registry import DATASETS, METRICS, MODELS, TRANSFORMS
+from mmengine.registry import (DATASETS, METRICS, MODELS, OPTIM_WRAPPERS,
+                               TRANSFORMS)
 
 
 def run_python(code):
@@ -74,6 +75,13 @@ def test_root_registries_hold_our_restoration_names():
         assert DATASETS.get(name) is not None, name
     for name in ('RealSRMetric', 'SIDDMetric'):
         assert METRICS.get(name) is not None, name
+
+
+def test_root_registries_hold_our_denoising_names():
+    for name in ('VariationalDenoiser', 'VariationalDenoisingLoss',
+                 'VDNNoiseNet', 'VDNUNet'):
+        assert MODELS.get(name) is not None, name
+    assert OPTIM_WRAPPERS.get('SeparateClipOptimWrapper') is not None
 
 
 def test_root_registries_hold_our_names():

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmacda.evaluation.image_quality import psnr, to_uint8
-from mmacda.models.losses import local_noise_variance
+from mmacda.models.losses import local_noise_level
 from mmacda.visualization.figures import save_figure
 from mmacda.visualization.restoration_figures import (CropRow, draw_crops,
                                                       draw_noise_level)
@@ -207,15 +207,8 @@ def draw(task: Task, folders: Dict[str, str], out: str) -> List[str]:
                 read(folder, picture, name) for name in ('input', 'truth'))
             save_figure(
                 draw_noise_level(noisy, np.load(level),
-                                 measured_level(noisy, truth)), paths[-1])
+                                 local_noise_level(noisy, truth)), paths[-1])
     return paths
-
-
-def measured_level(noisy: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Local standard deviation of the noise, white at 1."""
-    pair = (torch.from_numpy(image / 255.).permute(2, 0, 1)[None]
-            for image in (noisy, truth))
-    return local_noise_variance(*pair).mean(1)[0].sqrt().numpy()
 
 
 def add_row(table: Table, name: str, runs: List[Dict[str, float]],

@@ -19,7 +19,9 @@ from PIL import Image
 CONFIGS = Path(__file__).parents[2] / 'configs'
 # Families whose configs are trained by a test of their own, next to this one.
 OWN_TESTS = dict(
-    real_sr='test_real_sr_configs.py', replace='test_replace_configs.py')
+    denoising='test_denoising_configs.py',
+    real_sr='test_real_sr_configs.py',
+    replace='test_replace_configs.py')
 BATCH, SIDE = 2, 64
 
 
