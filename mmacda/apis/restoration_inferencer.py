@@ -209,9 +209,10 @@ def check_format(image: np.ndarray, out: str) -> None:
 
 
 def _check_image(image: np.ndarray) -> None:
-    if image.dtype not in WHITE:
-        raise TypeError('supported are images of 8 or 16 bits (uint8, '
-                        f'uint16), but got {image.dtype}')
+    given = getattr(image, 'dtype', type(image).__name__)
+    if not isinstance(image, np.ndarray) or given not in WHITE:
+        raise TypeError('supported are arrays of 8 or 16 bits (uint8, '
+                        f'uint16), but got {given}')
     if image.ndim not in (2, 3) or image.ndim == 3 \
             and image.shape[2] not in (1, 3, 4) or 0 in image.shape:
         raise ValueError('supported are grey, BGR and BGRA images of shape '

@@ -106,16 +106,11 @@ def _find_fault(path: str, error: Exception) -> Optional[Exception]:
     with open(path, 'rb') as file:
         start = file.read(16)
     archive = zipfile.is_zipfile(path)
-    truncated = not start or (start.startswith(b'PK') and not archive) \
-        or isinstance(error, EOFError) or 'truncated' in str(error)
-    if truncated:
+    if not start or (start.startswith(b'PK') and not archive) \
+            or isinstance(error, EOFError) or 'truncated' in str(error):
         return ValueError(
-            f'{path} is truncated: its {size} bytes are only the beginning of '
-            'a checkpoint. Take an earlier one')
-    if archive and any(
-            name.endswith('/constants.pkl') for name in _names(path)):
-        return ValueError(f'{path} is not a checkpoint, but an archive of '
-                          'TorchScript')
+            f'{path} is not a checkpoint: it is truncated, its {size} bytes '
+            'are only the beginning of one. Take an earlier one')
     refused = re.search(r'GLOBAL ([\w.]+)|function <?([^>\n]*)', str(error))
     if isinstance(error, UnpicklingError) and refused:
         name = refused[1] or refused[2]
@@ -123,16 +118,26 @@ def _find_fault(path: str, error: Exception) -> Optional[Exception]:
             f'{path} is refused: it calls {name}, which weights do not need. '
             'Nothing of it was executed. If it is a class that you trust, '
             f'allow it: torch.serialization.add_safe_globals([{name}])')
-    if archive and not any(n.endswith('/data.pkl') for n in _names(path)) \
-            or not archive and not start.startswith(PICKLE):
-        return ValueError(f'{path} is not a checkpoint of PyTorch: it starts '
-                          f'with {start!r}')
-    if isinstance(error, UnpicklingError):
-        return ValueError(f'{path} is not a checkpoint of PyTorch, but '
-                          'another pickle')
-    return None
+    reason = f'it starts with {start!r}'
+    if archive:
+        reason = _find_damage(path)
+    elif start.startswith(PICKLE):
+        # Of the older format, or another pickle.
+        reason = '' if isinstance(error, RuntimeError) else 'but a pickle'
+    return ValueError(f'{path} is not a checkpoint of PyTorch: {reason}') \
+        if reason else None
 
 
-def _names(path: str) -> list:
-    with zipfile.ZipFile(path) as archive:
-        return archive.namelist()
+def _find_damage(path: str) -> str:
+    """What is wrong with an archive, if anything."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged, names = archive.testzip(), archive.namelist()
+    except Exception as error:  # whatever unzipping damaged bytes raises
+        return f'it is damaged, {error}'
+    if damaged:
+        return f'it is damaged, the checksum of {damaged} is wrong'
+    files = {osp.basename(name) for name in names}
+    if 'constants.pkl' in files:
+        return 'it is an archive of TorchScript'
+    return '' if 'data.pkl' in files else f'it holds {", ".join(names[:3])}'

@@ -1,4 +1,5 @@
 """The operator and its bases."""
+import numpy as np
 import torch
 from hypothesis import strategies as st
 
@@ -58,7 +59,8 @@ def operator(draw):
             ('input', 'basis_coefficients', 'weight')))
         shape = draw(st.lists(st.integers(0, 4), max_size=5))
         arguments[name] = tensors(draw, tuple(shape), dtype)
-    arguments = spoil(draw, arguments)
+    arguments = spoil(
+        draw, arguments, more=(torch.ones(2), np.ones((1, 2, 3, 3))))
 
     def call():
         wanted = {

@@ -1,8 +1,9 @@
 """2,000 calls of the public API: results or documented errors."""
 import pytest
 
-from . import layer_targets, operator_targets  # noqa: F401
-from .harness import parametrize, fuzz
+from . import (data_targets, inferencer_targets,  # noqa: F401
+               layer_targets, operator_targets)
+from .harness import fuzz, parametrize
 
 
 @pytest.mark.trust('inputs/fuzz')
