@@ -63,8 +63,8 @@ def test_names_of_the_layers():
 
 
 def test_names_of_the_backends():
-    assert mmacda.ops.available_backends() == ('native', 'stock', 'export',
-                                               'reference')
+    assert mmacda.ops.available_backends() == ('native', 'triton', 'stock',
+                                               'export', 'reference')
 
 
 def test_root_registries_hold_our_names():
