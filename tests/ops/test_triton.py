@@ -1,11 +1,13 @@
 """The Triton backend: in the interpreter, and on a GPU where there is one."""
+import sys
 from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from mmacda.ops import adaptive_conv2d, reference, registered_op
+from mmacda.ops import (adaptive_conv2d, backends, reference,
+                        registered_op)
 from mmacda.ops.backends import triton
 
 from .cases import (CASES, OPERANDS, Case, evaluate, relative_error,
@@ -20,7 +22,8 @@ every_place = pytest.mark.parametrize('device, dtype', [
     pytest.param(
         'cpu', SINGLE, marks=pytest.mark.interpreted, id='interpreted'),
     *[
-        pytest.param('cuda', dtype, marks=needs_gpu, id=f'cuda-{str(dtype)[6:]}')
+        pytest.param(
+            'cuda', dtype, marks=needs_gpu, id=f'cuda-{str(dtype)[6:]}')
         for dtype in (SINGLE, *HALVES)
     ],
 ])
@@ -49,7 +52,10 @@ def exact(operands):
     return {k: v if v is None else v.double() for k, v in operands.items()}
 
 
-def assert_equal_results(case, operands, expected=None, differentiate=OPERANDS):
+def assert_equal_results(case,
+                         operands,
+                         expected=None,
+                         differentiate=OPERANDS):
     """Output and gradients of the backend are those of the reference.
 
     Half precision is judged by PyTorch's own: at most twice the reference's
@@ -378,6 +384,45 @@ def test_more_elements_than_32_bits_count():
     with torch.no_grad():
         output = backend(x.permute(0, 3, 1, 2), alpha, None, weight)
     assert torch.equal(output.permute(0, 2, 3, 1)[0, -20:], x[0, -20:])
+
+
+class OnGpu:
+    """What the choice of a backend asks of an input."""
+    device, dtype = torch.device('cuda', 0), torch.bfloat16
+    shape = (1, 64, 56, 56)
+
+
+@pytest.mark.parametrize('reason, chosen', [
+    (None, 'triton'),
+    ('Triton is not available (no module)', 'stock'),
+])
+def test_choice_on_a_gpu(reason, chosen, monkeypatch, caplog):
+    monkeypatch.setattr(triton, '_try_device', lambda device: reason)
+    monkeypatch.delenv(backends.ENVIRONMENT_VARIABLE, raising=False)
+    backends._log_once.cache_clear()
+    case = Case('gpu', 1, 64, 64, (56, 56), (3, 5, 7), padding=(3, 3))
+    alpha, bases, weight = (
+        torch.empty(shape, device='meta')
+        for shape in (case.shapes['basis_coefficients'], (18, 7, 7),
+                      case.shapes['weight']))
+    with caplog.at_level('INFO', logger='mmacda'):
+        for _ in range(2):
+            name, _ = backends.choose_backend(None, OnGpu, alpha, bases,
+                                              weight, None)
+            assert name == chosen
+    told = [f'not using the triton backend: {reason}'] if reason else []
+    assert caplog.messages == told
+
+
+def test_a_missing_triton_is_named(monkeypatch):
+    module = 'mmacda.ops.backends.triton_'
+    for name in (f'{module}launch', f'{module}kernels'):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        monkeypatch.delattr(backends, name.split('.')[-1], raising=False)
+    monkeypatch.setitem(sys.modules, 'triton', None)
+    launch, reason = triton._load.__wrapped__()
+    assert launch is None
+    assert 'Triton is not available (import of triton halted' in reason
 
 
 def test_float64_is_refused():

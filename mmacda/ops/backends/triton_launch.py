@@ -146,7 +146,8 @@ def correlate(source: Tensor, grad_features: Tensor, num_atoms: int,
         first_row, source.shape[1], source.shape[2], *step,
         *source.stride()[:3], *grad.stride()[:3], channels, group_channels,
         grad_features.stride(1), grad_features.stride(0),
-        GROUPED=len(grad_features) > 1, num_warps=CORRELATE_WARPS, **tile.shape)
+        GROUPED=len(grad_features) > 1, num_warps=CORRELATE_WARPS,
+        **tile.shape)
     return grad
 
 
