@@ -271,8 +271,8 @@ class _Call:
              self.weight[0, 0].numel()),
             dtype=torch.float32) if need_weight else None
         weight = self.weight.transpose(2, 3).flatten(2)
-        # The atoms are gone when their gradient's parts are summed.
-        parts = -(-self.channels // 128)
+        # The atoms are gone when there is room for their gradient's parts.
+        parts = self.launch.count_parts(self.x, self.atoms)
         floats = parts * self.atoms * len(self.taps)
         for chunk in self.chunks(self.size, floats, self.channels):
             dy_chunk = self.split_groups(dy[chunk.images, chunk.rows])
