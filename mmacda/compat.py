@@ -1,10 +1,12 @@
 """The few lines that keep OpenMMLab working on current PyTorch."""
+from contextlib import contextmanager
 from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.device import (is_cuda_available, is_mlu_available,
+import torch.nn as nn
+from mmengine.device import (get_device, is_cuda_available, is_mlu_available,
                              is_npu_available)
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
@@ -44,14 +46,15 @@ def allow_training_checkpoints() -> None:
 class AnyDeviceAmpOptimWrapper(AmpOptimWrapper):
     """MMEngine's AmpOptimWrapper, on a CPU as well.
 
-    MMEngine 0.10 refuses mixed precision without an accelerator, although its
-    autocast and PyTorch's support bfloat16 on a CPU, and the frameworks'
+    MMEngine 0.10 refuses mixed precision without an accelerator, although
+    PyTorch's autocast supports half types on a CPU, and the frameworks'
     ``--amp`` names this type. With an accelerator nothing changes. On a CPU
-    the default dtype is bfloat16, whose range needs no loss scaling.
+    the default dtype is bfloat16, whose range needs no loss scaling; float16
+    is scaled as on a GPU, and needs torch 2.3.
 
     Args:
-        loss_scale (str | float | dict): Not used on a CPU.
-            Default: 'dynamic'.
+        loss_scale (str | float | dict): 'dynamic', a fixed scale, or
+            arguments of PyTorch's GradScaler. Default: 'dynamic'.
         dtype (str | torch.dtype, optional): Autocast dtype. Default: None.
         use_fsdp (bool): Whether the model is wrapped by FSDP.
             Default: False.
@@ -77,9 +80,36 @@ class AnyDeviceAmpOptimWrapper(AmpOptimWrapper):
                                  f'but got {dtype!r}')
             dtype = getattr(torch, dtype)
         self.cast_dtype = dtype or torch.bfloat16
-        self._scale_update_param = None
-        scaler = getattr(torch.amp, 'GradScaler', torch.cuda.amp.GradScaler)
-        self.loss_scaler = scaler(enabled=False)
+        fixed = isinstance(loss_scale, float)
+        self._scale_update_param = loss_scale if fixed else None
+        self.loss_scaler = _cpu_scaler(
+            dict(init_scale=loss_scale) if fixed else loss_scale,
+            self.cast_dtype == torch.float16)
+
+    @contextmanager
+    def optim_context(self, model: nn.Module):
+        """Autocast; MMEngine's refuses float16 on a CPU."""
+        if self.cast_dtype != torch.float16 or get_device() != 'cpu':
+            with super().optim_context(model):
+                yield
+            return
+        with OptimWrapper.optim_context(self, model), \
+                torch.autocast('cpu', dtype=torch.float16):
+            yield
+
+
+def _cpu_scaler(options: Any, enabled: bool):
+    if options == 'dynamic':
+        options = dict()
+    if not isinstance(options, dict):
+        raise TypeError("loss_scale must be a float, a dict or 'dynamic', but "
+                        f'got {options!r}')
+    if hasattr(torch.amp, 'GradScaler'):  # torch >= 2.3
+        return torch.amp.GradScaler('cpu', **{'enabled': enabled, **options})
+    if enabled:
+        raise ValueError('float16 on a CPU needs torch 2.3 for its gradient '
+                         "scaler: use dtype='bfloat16'")
+    return torch.cuda.amp.GradScaler(enabled=False)
 
 
 allow_training_checkpoints()

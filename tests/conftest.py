@@ -4,6 +4,10 @@ from collections import OrderedDict
 import pytest
 from mmengine.registry import DefaultScope
 
+from .trust.figures import (figure,  # noqa: F401
+                            pytest_collection_modifyitems,
+                            pytest_runtest_makereport)
+
 
 @pytest.fixture(autouse=True)
 def no_default_scope(monkeypatch):

@@ -3,10 +3,12 @@ import inspect
 import subprocess
 import sys
 
+import pytest
+
 import mmacda.layers
 import mmacda.ops
-from mmengine.registry import (DATASETS, METRICS, MODELS, OPTIM_WRAPPERS,
-                               TRANSFORMS)
+from mmengine.registry import (DATASETS, HOOKS, METRICS, MODELS,
+                               OPTIM_WRAPPERS, TRANSFORMS)
 
 
 def run_python(code):
@@ -64,30 +66,27 @@ def test_names_of_the_layers():
 
 
 def test_names_of_the_backends():
-    assert mmacda.ops.available_backends() == ('native', 'stock', 'export',
-                                               'reference')
+    assert mmacda.ops.available_backends() == ('native', 'triton', 'stock',
+                                               'export', 'reference')
 
 
-def test_root_registries_hold_our_restoration_names():
-    assert MODELS.get('ACDARestorer') is not None
-    assert TRANSFORMS.get('LoadImagePair') is not None
-    for name in ('Photographs', 'RealSR'):
-        assert DATASETS.get(name) is not None, name
-    for name in ('RealSRMetric', 'SIDDMetric'):
-        assert METRICS.get(name) is not None, name
+REGISTERED = [
+    (MODELS, ('ACDAConv', 'ACDALeNet', 'ACDARestorer', 'AdResNet',
+              'AtomGenerator', 'CondConv', 'DFNConv', 'DynamicConv',
+              'PatternDetector', 'ReplaceConvs')),
+    (DATASETS, ('Digits', 'MultiScalePatterns', 'NWPUCrowd', 'Photographs',
+                'RealSR', 'ShanghaiTech', 'SyntheticCrowd', 'UCFQNRF')),
+    (TRANSFORMS, ('GenerateDensityMap', 'LoadImagePair', 'PackCrowdInputs',
+                  'RandomCropCrowd', 'RandomFlipCrowd', 'RandomScaleCrowd',
+                  'ResizeCrowd')),
+    (METRICS, ('CountingMetric', 'RealSRMetric', 'SIDDMetric')),
+    (HOOKS, ('CoefficientVisualizationHook', )),
+    (OPTIM_WRAPPERS, ('SeparateClipOptimWrapper', )),
+]
 
 
-def test_root_registries_hold_our_denoising_names():
-    for name in ('VariationalDenoiser', 'VariationalDenoisingLoss',
-                 'VDNNoiseNet', 'VDNUNet'):
-        assert MODELS.get(name) is not None, name
-    assert OPTIM_WRAPPERS.get('SeparateClipOptimWrapper') is not None
-
-
-def test_root_registries_hold_our_names():
-    for name in ('ACDAConv', 'ACDALeNet', 'AdResNet', 'AtomGenerator',
-                 'CondConv', 'DFNConv', 'DynamicConv', 'PatternDetector',
-                 'ReplaceConvs'):
-        assert MODELS.get(name) is not None, name
-    for name in ('Digits', 'MultiScalePatterns'):
-        assert DATASETS.get(name) is not None, name
+@pytest.mark.parametrize('registry, name',
+                         [(registry, name) for registry, names in REGISTERED
+                          for name in names])
+def test_root_registries_hold_our_names(registry, name):
+    assert registry.get(name) is not None

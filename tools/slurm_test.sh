@@ -1,25 +1,8 @@
 #!/usr/bin/env bash
 # Test under Slurm:
 # slurm_test.sh PARTITION JOB_NAME CONFIG CHECKPOINT [options of test.py]
-# Environment: GPUS, GPUS_PER_NODE, CPUS_PER_TASK, SRUN_ARGS.
+# Environment: see slurm_launch.sh.
 set -euo pipefail
 USAGE='usage: slurm_test.sh PARTITION JOB_NAME CONFIG CHECKPOINT [options]'
-PARTITION=${1:?$USAGE}
-JOB_NAME=${2:?$USAGE}
-CONFIG=${3:?$USAGE}
-CHECKPOINT=${4:?$USAGE}
-GPUS_PER_NODE=${GPUS_PER_NODE:-8}
-TOOLS=$(cd "$(dirname "$0")" && pwd)
-
-# SRUN_ARGS holds several words.
-# shellcheck disable=SC2086
-PYTHONPATH="$TOOLS/..:${PYTHONPATH:-}" srun -p "$PARTITION" \
-    --job-name="$JOB_NAME" \
-    --gres="gpu:$GPUS_PER_NODE" \
-    --ntasks="${GPUS:-8}" \
-    --ntasks-per-node="$GPUS_PER_NODE" \
-    --cpus-per-task="${CPUS_PER_TASK:-5}" \
-    --kill-on-bad-exit=1 \
-    ${SRUN_ARGS:-} \
-    python -u "$TOOLS/test.py" "$CONFIG" "$CHECKPOINT" --launcher slurm \
-    "${@:5}"
+exec bash "$(dirname "$0")/slurm_launch.sh" "${1:?$USAGE}" "${2:?$USAGE}" \
+    test.py "${3:?$USAGE}" "${4:?$USAGE}" "${@:5}"

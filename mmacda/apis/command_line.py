@@ -5,10 +5,18 @@ from argparse import ArgumentParser, Namespace
 
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.registry import RUNNERS
+from mmengine.device import get_device
+from mmengine.registry import DATASETS, RUNNERS
 from mmengine.runner import Runner
 
-LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+from mmacda.datasets import CrowdDataset
+
+# What MMEngine's launchers read the process's device from.
+DEVICE_VARIABLES = dict(
+    pytorch='LOCAL_RANK',
+    slurm='SLURM_LOCALID',
+    mpi='OMPI_COMM_WORLD_LOCAL_RANK')
+LAUNCHERS = ('none', *DEVICE_VARIABLES)
 
 
 def add_common_arguments(parser: ArgumentParser) -> None:
@@ -30,6 +38,11 @@ def add_common_arguments(parser: ArgumentParser) -> None:
         metavar='KEY=VALUE',
         help='override entries of the config, for instance '
         'train_cfg.max_epochs=2 or "model.backbone.out_indices=(2, 3)"')
+    parser.add_argument(
+        '--skip-bad-files',
+        action='store_true',
+        help='leave out images and annotations of crowd datasets that cannot '
+        'be used, list and count them, and go on')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     # torchrun exports LOCAL_RANK; torch.distributed.launch passes it.
     parser.add_argument(
@@ -55,7 +68,20 @@ def load_config(args: Namespace) -> Config:
         for loader in loaders if isinstance(loaders, list) else [loaders]:
             if loader is not None:
                 _set_loader_defaults(loader, cfg, not args.no_pin_memory)
+                if args.skip_bad_files:
+                    _skip_bad_files(loader['dataset'])
     return cfg
+
+
+def _skip_bad_files(dataset) -> None:
+    """Switch it on in every crowd dataset, inside wrappers too."""
+    for inner in (dataset.get('dataset'), *dataset.get('datasets', ())):
+        if inner is not None:
+            _skip_bad_files(inner)
+    kind = dataset.get('type')
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    if isinstance(kind, type) and issubclass(kind, CrowdDataset):
+        dataset['skip_bad_files'] = True
 
 
 def _set_loader_defaults(loader, cfg: Config, pin_memory: bool) -> None:
@@ -73,6 +99,28 @@ def build_runner(cfg: Config, args: Namespace) -> Runner:
     """Runner of a config, whichever framework it belongs to."""
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+    if cfg.launcher != 'none' and get_device() == 'cpu':
+        _launch_on_cpus(cfg)
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
+
+
+def _launch_on_cpus(cfg: Config) -> None:
+    """Let MMEngine's launchers work without a GPU, over gloo.
+
+    They call ``torch.cuda.set_device``, which does nothing for a negative
+    number, and hand that device to the model's wrapper unless told none.
+    A ``strategy`` names its device itself.
+    """
+    os.environ[DEVICE_VARIABLES[cfg.launcher]] = '-1'
+    os.environ['LOCAL_RANK'] = '-1'
+    cfg.merge_from_dict({'env_cfg.dist_cfg.backend': 'gloo'})
+    if 'strategy' in cfg:
+        return
+    if cfg.get('model_wrapper_cfg') is None:
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False))
+    cfg.model_wrapper_cfg.setdefault('device_ids', None)

@@ -9,9 +9,9 @@ import mmcv
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
-from mmengine.runner import load_checkpoint
 from mmengine.utils import ProgressBar, mkdir_or_exist
+
+from .load_model import load_model
 
 WHITE = {np.dtype('uint8'): 255, np.dtype('uint16'): 65535}
 # What holds 16 bits, and an alpha channel.
@@ -52,11 +52,7 @@ class RestorationInferencer:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
         if not isinstance(config, Config):
             config = Config.fromfile(config)
-        with DefaultScope.overwrite_default_scope('mmagic'):
-            self.model = MODELS.build(config.model)
-        if checkpoint is not None:
-            load_checkpoint(self.model, checkpoint, map_location='cpu')
-        self.model.to(device).eval()
+        self.model = load_model(config, checkpoint, device)
         # There is no ground truth to look for, and to warn about.
         self.model.data_preprocessor.data_keys = None
         generator = getattr(self.model, 'generator', self.model)

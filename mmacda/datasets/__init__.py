@@ -1,4 +1,7 @@
 """Datasets on MMEngine's root registry."""
+from . import transforms
+from .crowd import (CrowdDataset, NWPUCrowd, ShanghaiTech, SyntheticCrowd,
+                    UCFQNRF)
 from .digits import Digits
 from .patterns import MultiScalePatterns
 from .photographs import Photographs
@@ -6,5 +9,7 @@ from .realsr import RealSR
 from .transforms import LoadImagePair
 
 __all__ = [
-    'Digits', 'LoadImagePair', 'MultiScalePatterns', 'Photographs', 'RealSR'
+    'CrowdDataset', 'Digits', 'LoadImagePair', 'MultiScalePatterns',
+    'NWPUCrowd', 'Photographs', 'RealSR', 'ShanghaiTech', 'SyntheticCrowd',
+    'UCFQNRF', 'transforms'
 ]

@@ -2,7 +2,6 @@
 import runpy
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import mmcv
 import numpy as np
@@ -180,21 +179,7 @@ def test_command(files, tmp_path, monkeypatch, capsys):
     assert '4/4' in printed.err and str(out / 'b.png') in printed.out
 
 
-@pytest.fixture
-def mmagic_apis(monkeypatch):
-    """mmagic.apis imports controlnet_aux for another task, which does not
-    import with a mediapipe that has dropped its ``solutions``."""
-    try:
-        import controlnet_aux  # noqa: F401
-    except AttributeError:
-        for name in [n for n in sys.modules if 'controlnet_aux' in n]:
-            monkeypatch.delitem(sys.modules, name)
-        stand_in = ModuleType('controlnet_aux')
-        stand_in.HEDdetector = None
-        monkeypatch.setitem(sys.modules, 'controlnet_aux', stand_in)
-
-
-def test_mmagic_s_own_way(mmagic_apis, files, restore, tmp_path):
+def test_mmagic_s_own_way(files, restore, tmp_path):
     """The calls of the README, with our config and checkpoint."""
     from mmagic.apis import init_model
     from mmagic.apis.inferencers import Inferencers

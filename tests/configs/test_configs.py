@@ -12,9 +12,11 @@ import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import BaseDataset
-from mmengine.registry import DATASETS, RUNNERS
+from mmengine.registry import DATASETS, MODELS, RUNNERS
 from mmengine.runner import Runner
 from PIL import Image
+
+from tests.crowd_layouts import write_nwpu, write_shanghaitech, write_ucf_qnrf
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 # Families whose configs are trained by a test of their own, next to this one.
@@ -75,8 +77,22 @@ def write_cifar100(root, monkeypatch):
     write_cifar(root, monkeypatch, CIFAR100, 'fine_labels')
 
 
+def write_crowd_parts(root, monkeypatch):
+    for part in ('part_A_final', 'part_B_final'):
+        write_shanghaitech(root, part=part)
+
+
+def write_synthetic_crowd(root, monkeypatch):
+    """The dataset draws it; a few images do."""
+    from mmacda.datasets import SyntheticCrowd
+    monkeypatch.setattr(SyntheticCrowd, 'NUM_IMAGES', dict(train=3, test=1))
+
+
 WRITERS = dict(
-    ImageNet=write_imagenet, CIFAR10=write_cifar10, CIFAR100=write_cifar100)
+    ImageNet=write_imagenet, CIFAR10=write_cifar10, CIFAR100=write_cifar100,
+    ShanghaiTech=write_crowd_parts, SyntheticCrowd=write_synthetic_crowd,
+    UCFQNRF=lambda root, monkeypatch: write_ucf_qnrf(root),
+    NWPUCrowd=lambda root, monkeypatch: write_nwpu(root))
 
 
 def find_datasets(node):
@@ -95,11 +111,28 @@ def shrink_pipeline(pipeline):
         for key in ('scale', 'crop_size'):
             if isinstance(step.get(key), int) and step[key] > SIDE:
                 step[key] = SIDE
+        if step['type'] == 'ResizeCrowd':
+            step['shorter_side'] = (SIDE, SIDE)
+
+
+def write_pretrained(cfg, root):
+    """The checkpoint that a counter's backbone starts from."""
+    init_cfg = cfg.model.get('backbone', {}).get('init_cfg')
+    if cfg.model.type != 'DensityCounter' or init_cfg is None:
+        return
+    backbone = MODELS.build(cfg.model.backbone)
+    init_cfg.checkpoint = str(root / 'pretrained.pth')
+    torch.save(
+        dict(state_dict={
+            init_cfg.prefix + key: value
+            for key, value in backbone.state_dict().items()
+        }), init_cfg.checkpoint)
 
 
 def prepare(cfg, root, monkeypatch):
     """Point a config at written data and cut it to one iteration."""
     written = set()
+    write_pretrained(cfg, root)
     for key in ('train_dataloader', 'val_dataloader'):
         loaders = cfg.get(key) or []
         for loader in loaders if isinstance(loaders, list) else [loaders]:
@@ -112,6 +145,8 @@ def prepare(cfg, root, monkeypatch):
                     if issubclass(DATASETS.get(kind), BaseDataset):
                         dataset.indices = BATCH
                     continue
+                if key == 'train_dataloader' and kind == 'NWPUCrowd':
+                    dataset.indices = BATCH
                 if kind not in WRITERS:
                     pytest.fail(f'add a writer of {kind} data to WRITERS')
                 if kind not in written:

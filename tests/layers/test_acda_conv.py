@@ -202,6 +202,25 @@ def test_images_of_a_batch_are_independent():
     torch.testing.assert_close(layer(x), singly, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize('training', [True, False])
+@pytest.mark.parametrize('backend', ['stock', 'native'])
+@pytest.mark.parametrize('name', ['drop-in', 'direct', 'one-atom'])
+def test_gradients_of_a_single_image(name, backend, training):
+    """An image twice in a batch has the statistics of itself alone."""
+    layer = build(HYPER_PARAMETERS[name], dtype=torch.float32)
+    layer.train(training).backend = backend
+    image = draw(1, 4, 9, 10).float()
+    grads = []
+    for times in (1, 2):
+        layer.zero_grad()
+        x = image.repeat(times, 1, 1, 1).requires_grad_()
+        layer(x).sin().sum().backward()
+        grads.append([x.grad[:1]] +
+                     [p.grad / times for p in layer.parameters()])
+    for single, twice in zip(*grads):
+        torch.testing.assert_close(single, twice, rtol=1e-3, atol=1e-5)
+
+
 def test_is_deterministic():
     layer = build(HYPER_PARAMETERS['drop-in'], dtype=torch.float32).eval()
     x = draw(2, 4, 9, 9).float()

@@ -195,15 +195,16 @@ def test_what_a_config_lacks_is_named(run, tmp_path):
         run('test.py', config, 'none.pth', '--show-dir', tmp_path)
 
 
+@pytest.mark.trust('distribution/scripts')
 @pytest.mark.parametrize('script, arguments, program, expected', [
     ('dist_train.sh', ['cfg.py', '2', '--amp'], 'torchrun',
      ['--nproc_per_node=2', 'train.py', 'cfg.py', 'pytorch', '--amp']),
     ('dist_test.sh', ['cfg.py', 'a b.pth', '4'], 'torchrun',
      ['--nproc_per_node=4', 'test.py', 'cfg.py', 'a b.pth', 'pytorch']),
     ('slurm_train.sh', ['part', 'job', 'cfg.py', 'work', '--resume'], 'srun',
-     ['--job-name=job', 'train.py', 'cfg.py', 'work', 'slurm', '--resume']),
-    ('slurm_test.sh', ['part', 'job', 'cfg.py', 'a.pth'], 'srun',
-     ['--job-name=job', 'test.py', 'cfg.py', 'a.pth', 'slurm']),
+     ['--job-name=job', 'train.py', 'cfg.py', 'work', '--resume', 'slurm']),
+    ('slurm_test.sh', ['part', 'job', 'cfg.py', 'a b.pth'], 'srun',
+     ['--job-name=job', 'test.py', 'cfg.py', 'a b.pth', 'slurm']),
 ])
 def test_launchers(script, arguments, program, expected, tmp_path):
     """The command line that reaches torchrun or srun."""

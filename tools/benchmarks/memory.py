@@ -4,6 +4,7 @@ from typing import Callable, Sequence
 import torch
 
 from tests.ops.cases import Case
+from tools.analysis.memory import saved_storages
 
 from . import goals
 from .child import measure_operator
@@ -17,17 +18,7 @@ NAMES = (CHOSEN, UNFOLD, *CONVS)
 
 def saved_bytes(function: Callable) -> int:
     """Bytes of all storages that a call keeps for its backward."""
-    saved = {}
-
-    def pack(tensor):
-        storage = tensor.untyped_storage()
-        saved[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-        output = function()
-    del output  # alive until here: no storage took another's place
-    return sum(saved.values())
+    return sum(saved_storages(function).values())
 
 
 def run(report: Report, cases: Sequence[Case], device: str,

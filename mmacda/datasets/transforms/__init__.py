@@ -1,4 +1,12 @@
 """Transforms on MMEngine's root registry."""
+from .crowd_geometry import (RandomCropCrowd, RandomFlipCrowd,
+                             RandomScaleCrowd, ResizeCrowd)
+from .crowd_packing import PackCrowdInputs
+from .density_map import GenerateDensityMap, density_map, head_pixels
 from .load_image_pair import LoadImagePair
 
-__all__ = ['LoadImagePair']
+__all__ = [
+    'GenerateDensityMap', 'LoadImagePair', 'PackCrowdInputs',
+    'RandomCropCrowd', 'RandomFlipCrowd', 'RandomScaleCrowd', 'ResizeCrowd',
+    'density_map', 'head_pixels'
+]

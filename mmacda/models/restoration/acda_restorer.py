@@ -165,17 +165,15 @@ class ACDARestorer(BaseModule):
         """
         height, width = x.shape[2:]
         extra_h, extra_w = (-height) % self.divisor, (-width) % self.divisor
-        features = x
-        if extra_h or extra_w:
-            features = F.pad(x, (0, extra_w, 0, extra_h), mode='replicate')
+        # Also by nothing: a branch on the size would hold exported and
+        # compiled networks to sizes of one kind.
+        features = F.pad(x, (0, extra_w, 0, extra_h), mode='replicate')
         features = self.unshuffle1(self.act(self.down_conv1(features)))
         features = self.unshuffle2(self.act(self.down_conv2(features)))
         features = self.bottlenecks(features)
         features = self.shuffle1(self.act(self.up_conv1(features)))
         result = self.shuffle2(self.up_conv2(features))
-        if extra_h or extra_w:
-            result = result[:, :, :height * self.upscale,
-                            :width * self.upscale]
+        result = result[:, :, :height * self.upscale, :width * self.upscale]
         if self.in_channels != self.out_channels:
             return result
         if self.upscale > 1:

@@ -1,0 +1,5 @@
+_base_ = [
+    '../_base_/models/ad_resnet_m_counter_in1k.py',
+    '../_base_/datasets/shanghaitech_b.py',
+    '../_base_/schedules/counting_1000e.py', '../_base_/counting_runtime.py'
+]

@@ -1,0 +1,177 @@
+"""Finding, reading and checking the files of a crowd dataset.
+
+What raises an error names the file.
+"""
+import json
+import os
+import re
+from typing import Dict, List, Sequence, Tuple
+
+import numpy as np
+from PIL import Image
+
+
+def find_folder(parent: str, names: Sequence[str], advice: str) -> str:
+    """The first of some sub-folders that there is.
+
+    Args:
+        parent (str): Folder to look in.
+        names (Sequence[str]): Relative paths, the most official one first.
+        advice (str): How to get the data, for the error.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    for name in names:
+        if os.path.isdir(os.path.join(parent, name)):
+            return os.path.join(parent, name)
+    raise FileNotFoundError(
+        f'there is no folder {" or ".join(names)} in '
+        f'{os.path.abspath(parent)}. {advice}')
+
+
+def numbered_files(folder: str, pattern: str) -> Dict[int, str]:
+    """Files of a folder by the number in their name, in ascending order."""
+    found = {}
+    for name in os.listdir(folder):
+        match = re.fullmatch(pattern, name, re.IGNORECASE)
+        if match:
+            found[int(match[1])] = os.path.join(folder, name)
+    return dict(sorted(found.items()))
+
+
+def pair_files(images: Dict[int, str], annotations: Dict[int, str],
+               img_template: str, ann_template: str) -> List[dict]:
+    """Images and annotations by number; a missing one keeps its name.
+
+    Args:
+        images, annotations (dict[int, str]): See :func:`numbered_files`.
+        img_template, ann_template (str): Path of a missing file, with '{}'
+            in place of its number.
+    """
+    return [
+        dict(
+            img_path=images.get(number, img_template.format(number)),
+            ann_path=annotations.get(number, ann_template.format(number)))
+        for number in sorted({*images, *annotations})
+    ]
+
+
+def read_mat(path: str, key: str) -> np.ndarray:
+    """One variable of a MAT-file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read or has no such variable.
+    """
+    from scipy.io import loadmat
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'the annotation {path} is missing')
+    try:
+        content = loadmat(path)
+    except NotImplementedError as error:
+        raise ValueError(
+            f'{path} is a MAT-file of version 7.3, which is not supported: '
+            'save it with -v7 in MATLAB') from error
+    except Exception as error:  # scipy raises anything on broken bytes
+        raise ValueError(
+            f'{path} is not a readable MAT-file: {error}') from error
+    if key not in content:
+        names = sorted(name for name in content if not name.startswith('__'))
+        raise ValueError(f'{path} has no variable {key!r}, only {names}')
+    return content[key]
+
+
+def read_json(path: str, key: str) -> list:
+    """One entry of a JSON object.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read or has no such entry.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'the annotation {path} is missing')
+    try:
+        with open(path, encoding='utf-8') as file:
+            content = json.load(file)
+    except ValueError as error:
+        raise ValueError(f'{path} is not readable JSON: {error}') from error
+    if not isinstance(content, dict) or key not in content:
+        names = sorted(content) if isinstance(content, dict) else 'a list'
+        raise ValueError(f'{path} has no entry {key!r}, only {names}')
+    return content[key]
+
+
+def as_points(values, path: str) -> np.ndarray:
+    """Check the points of an annotation.
+
+    Args:
+        values: Something like an array of shape (N, 2), x and y; anything
+            empty means nobody.
+        path (str): The file they come from.
+
+    Returns:
+        ndarray: (N, 2) float32.
+
+    Raises:
+        ValueError: If the shape is another, or a number is not finite.
+    """
+    try:
+        points = np.asarray(values, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'the points of {path} are not numbers') from error
+    if points.size == 0:
+        return np.zeros((0, 2), np.float32)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f'the points of {path} must have shape (N, 2), but '
+                         f'have {points.shape}')
+    if not np.isfinite(points).all():
+        raise ValueError(f'{(~np.isfinite(points)).any(1).sum()} points of '
+                         f'{path} are not finite numbers')
+    return points
+
+
+def image_size(path: str, decode: bool = False) -> Tuple[int, int]:
+    """Width and height of an image as it is stored, whatever its EXIF says.
+
+    Args:
+        path (str): Image file.
+        decode (bool): Whether to read all of it, not only the header.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not a readable image.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'the image {path} is missing')
+    try:
+        with Image.open(path) as image:
+            if decode:
+                image.load()
+            return image.size
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f'{path} cannot be read: {error}') from error
+
+
+def count_outside(points: np.ndarray, size: Tuple[int, int],
+                  path: str) -> int:
+    """Number of points outside an image.
+
+    Args:
+        points (ndarray): (N, 2) x and y.
+        size (tuple[int, int]): Width and height of the image.
+        path (str): The file they come from.
+
+    Raises:
+        ValueError: If x and y seem to be swapped: a tenth of the points and
+            more than two, or all of them, are outside, and none would be.
+    """
+    outside = ((points < 0) | (points > size)).any(1).sum()
+    swapped = ((points < 0) | (points > size[::-1])).any(1).sum()
+    many = outside > max(2, 0.1 * len(points)) or 0 < outside == len(points)
+    if many and swapped == 0:
+        raise ValueError(
+            f'{outside} of {len(points)} points of {path} are outside the '
+            f'image of {size[0]} x {size[1]} pixels, and none would be if x '
+            'and y were swapped: the points must be (x, y)')
+    return int(outside)

@@ -1,0 +1,144 @@
+"""torch.compile on the layer, Ad-ResNet, and a Runner's training step."""
+import pytest
+import torch
+
+from mmacda.layers import ACDAConv
+from mmacda.ops import registered_op
+
+from .cases import CASES, tensors_of
+from .trainings import train, write_config
+
+pytestmark = [
+    pytest.mark.skipif(not registered_op.AVAILABLE, reason='needs torch 2.4'),
+    pytest.mark.filterwarnings('ignore'),
+]
+LAYERS = {
+    'drop-in': dict(padding=1, scales=(3, 5, 7)),
+    'stride-groups': dict(padding=1, stride=2, groups=2),
+    'direct-reflect': dict(
+        padding=1, atom_bases=None, padding_mode='reflect'),
+}
+# The first size is compiled as it is, the second with symbols.
+SIZES = ((2, 64, 96), (3, 96, 128), (4, 128, 64), (5, 160, 96))
+
+
+@pytest.fixture
+def compiled():
+    """A module compiled into one graph, and the number of its graphs."""
+    from torch._dynamo.testing import CompileCounterWithBackend
+    torch._dynamo.reset()
+
+    def make(module, backend):
+        counter = CompileCounterWithBackend(backend)
+        return torch.compile(module, fullgraph=True, backend=counter), counter
+
+    yield make
+    torch._dynamo.reset()
+
+
+def run(function, module, x):
+    x = x.clone().requires_grad_()
+    module.zero_grad()
+    outputs = tensors_of(function(x))
+    sum(o.square().sum() for o in outputs).backward()
+    grads = [p.grad for p in module.parameters() if p.grad is not None]
+    return [*outputs, x.grad, *grads]
+
+
+def check(figure, compiled, module, shapes, backend, expected=(1, 2, 2, 2)):
+    """One graph, right outputs and gradients, graphs after each size."""
+    function, counter = compiled(module, backend)
+    graphs = []
+    error = 0.
+    for shape in shapes:
+        x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+        state = {k: v.clone() for k, v in module.state_dict().items()}
+        ours = run(function, module, x)
+        graphs.append(counter.frame_count)
+        module.load_state_dict(state)  # batch norms have moved
+        for a, b in zip(ours, run(module, module, x)):
+            scale = b.abs().max().clamp(min=1e-6)
+            error = max(error, ((a - b).abs().max() / scale).item())
+    claim = 'layer' if isinstance(module, ACDAConv) else 'ad-resnet'
+    figure(f'relative error of outputs and gradients, {backend}', error, 1e-4,
+           claim=f'compilation/{claim}')
+    figure('graphs after each of several sizes', graphs,
+           list(expected[:len(graphs)]), '==',
+           claim='compilation/recompilation')
+
+
+@pytest.mark.trust('compilation/layer', 'compilation/recompilation')
+@pytest.mark.parametrize('training', [True, False])
+@pytest.mark.parametrize('options', LAYERS.values(), ids=LAYERS)
+def test_layer(figure, compiled, options, training):
+    torch.manual_seed(0)
+    layer = ACDAConv(4, 8, 3, **options).train(training)
+    shapes = [(batch, 4, height // 8, width // 8)
+              for batch, height, width in SIZES]
+    check(figure, compiled, layer, shapes, 'aot_eager')
+
+
+@pytest.mark.trust('compilation/ad-resnet', 'compilation/recompilation')
+def test_ad_resnet(figure, compiled):
+    model = CASES['ad-resnet'].build()
+    shapes = [(batch, 3, height, width) for batch, height, width in SIZES[:3]]
+    check(figure, compiled, model, shapes, 'aot_eager')
+
+
+@pytest.mark.long
+@pytest.mark.trust('compilation/recompilation')
+def test_odd_sizes_cost_what_plain_convolutions_cost(figure, compiled):
+    """PyTorch's max-pool compiles anew by the parity of its input."""
+    graphs = []
+    case = CASES['ad-resnet']
+    for model in (case.build().eval(), case.build_twin().eval()):
+        function, counter = compiled(model, 'eager')
+        with torch.no_grad():
+            for size in ((64, 96), (81, 97), (99, 70), (101, 67), (75, 113)):
+                function(torch.rand(2, 3, *size))
+        graphs.append(counter.frame_count)
+        torch._dynamo.reset()
+    figure('graphs of Ad-ResNet over five odd sizes, beside its twin\'s',
+           graphs[0], graphs[1])
+
+
+@pytest.mark.long
+@pytest.mark.trust('compilation/layer', 'compilation/recompilation')
+def test_layer_with_inductor(figure, compiled):
+    torch.manual_seed(0)
+    layer = ACDAConv(4, 8, 3, padding=1, scales=(3, 5, 7))
+    shapes = [(batch, 4, height // 8, width // 8)
+              for batch, height, width in SIZES]
+    check(figure, compiled, layer, shapes, 'inductor')
+
+
+@pytest.mark.long
+@pytest.mark.trust('compilation/ad-resnet', 'compilation/recompilation')
+def test_ad_resnet_with_inductor(figure, compiled):
+    model = CASES['ad-resnet'].build()
+    shapes = [(batch, 3, height, width) for batch, height, width in SIZES]
+    check(figure, compiled, model, shapes, 'inductor')
+
+
+def check_runner(figure, tmp_path, task, compile):
+    path = write_config(tmp_path, task)
+    options = {'randomness': dict(seed=3)}
+    plain = train(path, tmp_path / 'plain', **options)
+    torch._dynamo.reset()
+    losses = train(path, tmp_path / 'compiled', compile=compile, **options)
+    torch._dynamo.reset()
+    assert len(losses) == len(plain) > 1
+    figure(f'difference of losses, compile={compile}',
+           max(abs(a - b) for a, b in zip(losses, plain)), 1e-4)
+
+
+@pytest.mark.trust('compilation/runner')
+def test_runner(figure, tmp_path):
+    check_runner(figure, tmp_path, 'patterns', dict(backend='aot_eager'))
+
+
+@pytest.mark.long
+@pytest.mark.trust('compilation/runner')
+def test_runner_with_inductor(figure, tmp_path):
+    pytest.importorskip('mmpretrain')
+    check_runner(figure, tmp_path, 'classification', True)
