@@ -1,6 +1,7 @@
 """Cut SIDD's training pairs into tiles for mmagic's BasicImageDataset.
 
-    python tools/dataset_converters/sidd.py SIDD_Medium_Srgb --out data/SIDD/train
+    python tools/dataset_converters/sidd.py SIDD_Medium_Srgb \
+        --out data/SIDD/train
 
 A repeated call goes on where the last one was interrupted.
 """
