@@ -4,7 +4,8 @@
         BenchmarkNoisyBlocksSrgb.mat --out submission.csv
 """
 import time
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import (ArgumentParser, Namespace,
+                      RawDescriptionHelpFormatter)
 from pathlib import Path
 from typing import Tuple
 
@@ -12,6 +13,7 @@ import numpy as np
 from mmengine.utils import track_iter_progress
 
 from mmacda.apis import RestorationInferencer
+from mmacda.apis.analysis_command import run_command
 from mmacda.datasets.sidd import BLOCKS_SHAPE, load_blocks
 from mmacda.evaluation.sidd_submission import check_format, write_submission
 
@@ -25,6 +27,18 @@ def denoise(restore: RestorationInferencer,
         results[index] = restore(blocks[index][..., ::-1])[..., ::-1]
     seconds = time.perf_counter() - start
     return results, seconds * 2**20 / np.prod(blocks.shape[:4])
+
+
+def submit(args: Namespace) -> None:
+    """Write what the command line asks for."""
+    check_format(args.out)
+    blocks = load_blocks(args.blocks, tuple(args.shape))
+    restore = RestorationInferencer(args.config, args.checkpoint, args.device)
+    denoised, seconds = denoise(restore, blocks)
+    method = args.method or Path(args.config).stem
+    write_submission(denoised, args.out, seconds, dict(MethodName=method))
+    print(f'\n{args.out}: {denoised.shape[0] * denoised.shape[1]} blocks, '
+          f'{seconds:.3f} s per megapixel')
 
 
 def main() -> None:
@@ -46,18 +60,7 @@ def main() -> None:
         default=BLOCKS_SHAPE,
         metavar='N',
         help='expected shape of the blocks; default: that of SIDD')
-    args = parser.parse_args()
-    try:
-        check_format(args.out)
-        blocks = load_blocks(args.blocks, tuple(args.shape))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from None
-    restore = RestorationInferencer(args.config, args.checkpoint, args.device)
-    denoised, seconds = denoise(restore, blocks)
-    method = args.method or Path(args.config).stem
-    write_submission(denoised, args.out, seconds, dict(MethodName=method))
-    print(f'\n{args.out}: {denoised.shape[0] * denoised.shape[1]} blocks, '
-          f'{seconds:.3f} s per megapixel')
+    run_command(parser, submit, parser.parse_args())
 
 
 if __name__ == '__main__':

@@ -172,9 +172,8 @@ def test_noise_level_of_a_photograph(tmp_path, monkeypatch, capsys):
         predict(model, photo), expected.numpy(), rtol=1e-4)
     config.write_text(
         NETWORK.format(type='BaseEditModel', out=3, loss='MSELoss'))
-    arguments[6] = checkpoint
-    torch.save(dict(state_dict={}), checkpoint)
-    monkeypatch.setattr(sys, 'argv', ['tool', *map(str, arguments)])
+    model = RestorationInferencer(str(config), device='cpu').model
+    torch.save(dict(state_dict=model.state_dict()), checkpoint)
     with pytest.raises(SystemExit):
         runpy.run_path(script, run_name='__main__')
     assert 'must be a VariationalDenoiser' in capsys.readouterr().err

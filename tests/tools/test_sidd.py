@@ -208,8 +208,9 @@ def test_command(sidd, tmp_path, monkeypatch, capsys):
     runpy.run_path(script, run_name='__main__')
     assert '45 pairs of tiles in' in capsys.readouterr().out
     monkeypatch.setattr(sys, 'argv', ['sidd.py', str(tmp_path / 'nothing')])
-    with pytest.raises(SystemExit, match="^error: .*0001_NOISY_SRGB_010.PNG"):
+    with pytest.raises(SystemExit):
         runpy.run_path(script, run_name='__main__')
+    assert '0001_NOISY_SRGB_010.PNG' in capsys.readouterr().err
 
 
 def write_blocks(path, shape=(2, 3, 8, 8, 3), name=None):
@@ -321,8 +322,9 @@ def test_submission_command(tmp_path, monkeypatch, capsys, order):
                  tmp_path / 'out.mat', '--device', 'cpu']
     script = str(TOOLS / 'sidd_submission.py')
     monkeypatch.setattr(sys, 'argv', ['tool', *map(str, arguments)])
-    with pytest.raises(SystemExit, match='BenchmarkNoisy.*must hold uint8'):
+    with pytest.raises(SystemExit):
         runpy.run_path(script, run_name='__main__')
+    assert f'{path} must hold uint8' in capsys.readouterr().err
     monkeypatch.setattr(
         sys, 'argv',
         ['tool', *map(str, arguments), '--shape', *map(str, blocks.shape)])

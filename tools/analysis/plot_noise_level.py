@@ -3,13 +3,15 @@
     python tools/analysis/plot_noise_level.py noisy.png --config CONFIG \
         --checkpoint CHECKPOINT --out noise_level.png
 """
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import (ArgumentParser, Namespace,
+                      RawDescriptionHelpFormatter)
 
 import numpy as np
 import torch
 from mmengine.model import BaseModel
 
 from mmacda.apis import RestorationInferencer
+from mmacda.apis.analysis_command import run_command
 from mmacda.apis.restoration_inferencer import read_picture
 from mmacda.models.losses import local_noise_level
 from mmacda.visualization.figures import save_figure
@@ -32,6 +34,27 @@ def predict(model: BaseModel, photograph: np.ndarray) -> np.ndarray:
     return model.noise_level(batch['inputs'])[0].mean(0).cpu().numpy()
 
 
+def draw(args: Namespace) -> None:
+    """Predict and draw what the command line asks for."""
+    paths = [path for path in (args.photo, args.truth) if path]
+    pictures = [read_picture(path) for path in paths]
+    for path, picture in zip(paths, pictures):
+        if picture.dtype != np.uint8 or picture.shape != (
+                *pictures[0].shape[:2], 3):
+            raise ValueError(f'{path} must have 8 bits, 3 channels and the '
+                             f'size of {args.photo}')
+    model = RestorationInferencer(args.config, args.checkpoint,
+                                  args.device).model
+    if not hasattr(model, 'noise_level'):
+        raise ValueError(f'the model of {args.config} predicts no noise '
+                         'level: it must be a VariationalDenoiser')
+    save_figure(
+        draw_noise_level(
+            pictures[0][..., ::-1], predict(model, pictures[0]),
+            local_noise_level(*pictures) if args.truth else None), args.out)
+    print(args.out)
+
+
 def main() -> None:
     parser = ArgumentParser(
         description=__doc__, formatter_class=RawDescriptionHelpFormatter)
@@ -43,23 +66,7 @@ def main() -> None:
     parser.add_argument('--out', required=True, help='picture to write, PNG')
     parser.add_argument(
         '--device', help='such as cpu or cuda:1; default: cuda if there is')
-    args = parser.parse_args()
-    pictures = [read_picture(path)
-                for path in (args.photo, args.truth) if path]
-    for picture in pictures:
-        if picture.dtype != np.uint8 or picture.shape != (
-                *pictures[0].shape[:2], 3):
-            parser.error('pictures must have 8 bits, 3 channels and one size')
-    model = RestorationInferencer(args.config, args.checkpoint,
-                                  args.device).model
-    if not hasattr(model, 'noise_level'):
-        parser.error(f'the model of {args.config} predicts no noise level: '
-                     'it must be a VariationalDenoiser')
-    save_figure(
-        draw_noise_level(
-            pictures[0][..., ::-1], predict(model, pictures[0]),
-            local_noise_level(*pictures) if args.truth else None), args.out)
-    print(args.out)
+    run_command(parser, draw, parser.parse_args())
 
 
 if __name__ == '__main__':
