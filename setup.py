@@ -13,10 +13,11 @@ MMPRETRAIN = ['mmengine>=0.10.3', 'mmpretrain>=1.2.0']
 MMAGIC = [
     'mmengine>=0.10.3', 'mmcv>=2.0.0,<2.2.0', 'mmagic>=1.2.0',
     'albumentations<1.4', 'diffusers==0.24.0', 'transformers==4.36.2',
-    'huggingface_hub<0.26', 'numpy<2', 'setuptools<81'
+    # Later ones lack `mediapipe.solutions`, which mmagic.apis imports.
+    'mediapipe<=0.10.21', 'huggingface_hub<0.26', 'numpy<2', 'setuptools<81'
 ]
 DEV = [
-    'pytest', 'hypothesis', 'coverage', 'scikit-learn', 'scikit-image',
+    'pytest', 'pytest-xdist', 'hypothesis', 'coverage', 'scikit-learn', 'scikit-image',
     'tensorboard', 'onnx', 'onnxruntime', 'onnxscript', 'plotly',
     'playwright', 'mypy', 'pre-commit', 'ruff'
 ]
@@ -51,7 +52,9 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=('mmacda', 'mmacda.*')),
-    package_data={'mmacda': ['ops/backends/csrc/*']},
+    package_data={
+        'mmacda': ['ops/backends/csrc/*', 'visualization/explorer/*.*']
+    },
     python_requires='>=3.8',
     # PyTorch, MMEngine and MMCV are the user's own: see the extras.
     install_requires=['numpy', 'scipy'],

@@ -3,9 +3,12 @@ import inspect
 import subprocess
 import sys
 
+import pytest
+
 import mmacda.layers
 import mmacda.ops
-from mmengine.registry import DATASETS, METRICS, MODELS, TRANSFORMS
+from mmengine.registry import (DATASETS, HOOKS, METRICS, MODELS,
+                               OPTIM_WRAPPERS, TRANSFORMS)
 
 
 def run_python(code):
@@ -63,23 +66,29 @@ def test_names_of_the_layers():
 
 
 def test_names_of_the_backends():
-    assert mmacda.ops.available_backends() == ('native', 'stock', 'export',
-                                               'reference')
+    assert mmacda.ops.available_backends() == ('native', 'triton', 'stock',
+                                               'export', 'reference')
 
 
-def test_root_registries_hold_our_names():
-    for name in ('ACDAConv', 'ACDALeNet', 'AdResNet', 'AtomGenerator',
-                 'CondConv', 'DFNConv', 'DynamicConv', 'PatternDetector',
-                 'ReplaceConvs'):
-        assert MODELS.get(name) is not None, name
-    for name in ('Digits', 'MultiScalePatterns'):
-        assert DATASETS.get(name) is not None, name
+REGISTERED = [
+    (MODELS, ('ACDAConv', 'ACDALeNet', 'ACDARestorer', 'AdResNet',
+              'AtomGenerator', 'CondConv', 'DFNConv', 'DensityCounter',
+              'DensityHead', 'DynamicConv', 'PatternDetector',
+              'ReplaceConvs', 'VDNNoiseNet', 'VDNUNet',
+              'VariationalDenoiser', 'VariationalDenoisingLoss')),
+    (DATASETS, ('Digits', 'MultiScalePatterns', 'NWPUCrowd', 'Photographs',
+                'RealSR', 'ShanghaiTech', 'SyntheticCrowd', 'UCFQNRF')),
+    (TRANSFORMS, ('GenerateDensityMap', 'LoadImagePair', 'PackCrowdInputs',
+                  'RandomCropCrowd', 'RandomFlipCrowd', 'RandomScaleCrowd',
+                  'ResizeCrowd')),
+    (METRICS, ('CountingMetric', 'RealSRMetric', 'SIDDMetric')),
+    (HOOKS, ('CoefficientVisualizationHook', 'CountingVisualizationHook')),
+    (OPTIM_WRAPPERS, ('SeparateClipOptimWrapper', )),
+]
 
 
-def test_root_registries_hold_what_counting_data_needs():
-    for name in ('NWPUCrowd', 'ShanghaiTech', 'SyntheticCrowd', 'UCFQNRF'):
-        assert DATASETS.get(name) is not None, name
-    for name in ('GenerateDensityMap', 'PackCrowdInputs', 'RandomCropCrowd',
-                 'RandomFlipCrowd', 'RandomScaleCrowd', 'ResizeCrowd'):
-        assert TRANSFORMS.get(name) is not None, name
-    assert METRICS.get('CountingMetric') is not None
+@pytest.mark.parametrize('registry, name',
+                         [(registry, name) for registry, names in REGISTERED
+                          for name in names])
+def test_root_registries_hold_our_names(registry, name):
+    assert registry.get(name) is not None

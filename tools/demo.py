@@ -9,6 +9,7 @@ import argparse
 import os.path as osp
 import time
 
+import cv2
 import numpy as np
 import torch
 from mmengine.analysis import get_model_complexity_info
@@ -76,6 +77,8 @@ def patterns(out: str, console: Console) -> None:
             row.setdefault('input', found['input'])
             row.setdefault('ground truth', found['target'])
             row[f'{name}, MSE {mse:.2e}'] = found['output']
+    # For tools/analysis. TIFF keeps the values as the layer takes them.
+    cv2.imwrite(osp.join(out, 'patterns.tiff'), rows[0]['input'])
     save_figure(
         draw_detection(rows, ('training image', f'shifted by {SHIFT} pixels')),
         osp.join(out, 'patterns.png'))
@@ -103,6 +106,12 @@ def complexity(runner: Runner) -> tuple:
     return found['params'], found['flops']
 
 
+def first_digit(runner: Runner) -> np.ndarray:
+    """The first test image as the classifier takes it, uint8 (20, 20)."""
+    sample = runner.val_dataloader.dataset[0]
+    return sample['inputs'][0].numpy()
+
+
 def digits(out: str, seeds: int, console: Console) -> None:
     table = Table(title=f'1,797 handwritten digits, {seeds} seeds')
     for column in ('model', 'test error %: mean', 'min to max', 'parameters',
@@ -121,6 +130,7 @@ def digits(out: str, seeds: int, console: Console) -> None:
         table.add_row(name, f'{final.mean():.2f}',
                       f'{final.min():.2f} to {final.max():.2f}',
                       f'{params / 1e3:.1f} k', f'{flops / 1e6:.2f} M')
+    cv2.imwrite(osp.join(out, 'digit.png'), first_digit(runner))
     save_figure(
         draw_curves(curves, 'epoch', 'test error in %',
                     f'Digits: mean and range of {seeds} seeds'),

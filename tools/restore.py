@@ -43,7 +43,7 @@ def main() -> None:
             out = osp.join(out, osp.basename(photo))
         restore.file(
             photo, out, tile=args.tile, overlap=args.overlap, progress=True)
-        print(f'\n{out}')
+        print(out)
 
 
 if __name__ == '__main__':

@@ -1,25 +1,23 @@
 """Count the people in photos with a trained network."""
 import os
 import os.path as osp
-import pickle
 import warnings
 from itertools import count
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
-import torch.nn as nn
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.registry import MODELS, DefaultScope
-from mmengine.runner.checkpoint import CheckpointLoader
+from mmengine.registry import DefaultScope
 from rich.console import Console
 from rich.progress import Progress
 
 from ..structures import CountingDataSample
 from ..visualization.density import draw_densities, save_picture
 from .images import Source, list_sources, read_image
+from .load_model import build_model, load_weights
 from .tiling import Tile, tile_image
 
 # The receptive field of Ad-ResNet-s and -m without max-pool and their density
@@ -60,13 +58,13 @@ class CrowdCountingInferencer:
             config = Config.fromfile(config)
         scope = config.get('default_scope', 'mmengine')
         with DefaultScope.overwrite_default_scope(scope):
-            self.model = MODELS.build(config.model)
             self.pipeline = Compose(_test_pipeline(config))
+        self.model = build_model(config)
         if weights is None:
             warnings.warn('no weights given: the network is untrained, and so '
                           'are its counts')
         else:
-            _load_weights(self.model, os.fspath(weights))
+            load_weights(self.model, os.fspath(weights))
         self.model.to(device or get_device()).eval()
         self.show_progress = show_progress
 
@@ -241,27 +239,3 @@ def _test_pipeline(config: Config) -> List[dict]:
                              'it says how an image is prepared')
     return [step for step in node['pipeline']
             if not str(step['type']).startswith('Load')]
-
-
-def _load_weights(model: nn.Module, path: str) -> None:
-    """Load a checkpoint that must have every weight of the model.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not a checkpoint, or of another network.
-    """
-    try:
-        checkpoint = CheckpointLoader.load_checkpoint(
-            path, map_location='cpu', logger='silent')
-        state = checkpoint.get('state_dict', checkpoint)
-    except FileNotFoundError:
-        raise
-    except (pickle.UnpicklingError, AttributeError, EOFError, OSError,
-            RuntimeError) as error:
-        raise ValueError(f'{path} is not a checkpoint: {error}') from error
-    try:
-        model.load_state_dict(state)
-    except (RuntimeError, TypeError) as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        raise ValueError(f'{path} is not a checkpoint of this network: '
-                         + ' '.join(lines[1:])[:400]) from error

@@ -4,38 +4,59 @@ from typing import Optional, Union
 
 import torch.nn as nn
 from mmengine.config import Config
-from mmengine.model import BaseModel
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import CheckpointLoader
+
+from ..models.replace_convs import init_quietly
+
+
+def build_model(cfg: Config) -> nn.Module:
+    """The model of a config of any framework, without its weights.
+
+    Raises:
+        ValueError: If the config has no model.
+    """
+    if 'model' not in cfg:
+        raise ValueError(f'{cfg.filename or "the config"} has no model')
+    model = dict(cfg.model)
+    if cfg.get('data_preprocessor') is not None:
+        model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    scope = cfg.get('default_scope', 'mmengine')
+    with DefaultScope.overwrite_default_scope(scope):
+        return MODELS.build(model)
 
 
 def load_model(config: Union[str, Config],
                checkpoint: Optional[str] = None,
-               device: str = 'cpu') -> BaseModel:
+               device: str = 'cpu',
+               cfg_options: Optional[dict] = None) -> nn.Module:
     """Build a config's model for inference.
 
     mmagic's own ``init_model`` imports all its inferencers, which fails where
     one of their many dependencies does.
 
     Args:
-        config (str | Config): Config, or its file. Its default scope becomes
-            the current one.
-        checkpoint (str, optional): File or URL. Default: None, untrained.
+        config (str | Config): Config of any framework.
+        checkpoint (str, optional): File or URL; it has to fit. Default: None,
+            what the config initialises with.
         device (str): Default: 'cpu'.
+        cfg_options (dict, optional): Overrides of the config. Default: None.
 
     Returns:
-        BaseModel: In evaluation mode; its ``cfg`` is the config.
+        nn.Module: In evaluation mode; its ``cfg`` is the config.
 
     Raises:
-        ValueError: If the checkpoint cannot be read or is of another model.
+        FileNotFoundError: If a file does not exist.
+        ValueError: If the config has no model, or the checkpoint cannot be
+            read or is of another model.
     """
     cfg = config if isinstance(config, Config) else Config.fromfile(config)
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
-    model = cfg.model.copy()
-    if cfg.get('data_preprocessor') is not None:
-        model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    model = MODELS.build(model)
-    if checkpoint is not None:
+    if cfg_options is not None:
+        cfg.merge_from_dict(cfg_options)
+    model = build_model(cfg)
+    if checkpoint is None:
+        init_quietly(model)
+    else:
         load_weights(model, checkpoint)
     model.cfg = cfg
     return model.to(device).eval()
@@ -58,9 +79,9 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
     try:
         state = CheckpointLoader.load_checkpoint(
             str(checkpoint), map_location='cpu', logger='silent')
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         raise
-    except Exception as error:  # whatever unzipping and unpickling raise
+    except Exception as error:  # whatever unpickling raises
         raise ValueError(
             f'{checkpoint} is not a checkpoint: {_shorten(error)}') from error
     if isinstance(state, dict):

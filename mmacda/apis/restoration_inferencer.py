@@ -1,6 +1,8 @@
 """Restoration of photographs of any size, depth and number of channels."""
 import os
 import os.path as osp
+import sys
+from importlib.util import find_spec
 from typing import Any, Iterator, Optional, Tuple, Union
 
 import mmcv
@@ -9,13 +11,13 @@ import torch
 from mmengine.config import Config
 from mmengine.utils import ProgressBar, mkdir_or_exist
 
-from .load_model import load_weights
+from .load_model import load_model
 
 WHITE = {np.dtype('uint8'): 255, np.dtype('uint16'): 65535}
 # What holds 16 bits, and an alpha channel.
 LOSSLESS = ('.png', '.tif', '.tiff')
 # Of networks that do not tell: their results with tiles are close, not equal.
-DEFAULT_RADIUS, DEFAULT_ALIGNMENT = 64, 16
+DEFAULT_RADIUS, DEFAULT_DIVISOR = 64, 16
 
 
 class RestorationInferencer:
@@ -43,23 +45,19 @@ class RestorationInferencer:
                  config: Union[str, Config],
                  checkpoint: Optional[str] = None,
                  device: Optional[str] = None):
-        try:
-            from mmagic.apis import init_model
-        except ImportError as error:
-            raise ImportError('restoration needs mmagic: '
-                              'pip install mmagic') from error
+        # Not mmagic.apis, whose other tasks need more packages.
+        if find_spec('mmagic') is None:
+            raise ImportError('restoration needs mmagic: pip install mmagic')
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
         if not isinstance(config, Config):
             config = Config.fromfile(config)
-        self.model = init_model(config, device=device)
-        if checkpoint is not None:
-            load_weights(self.model, checkpoint)
+        self.model = load_model(config, checkpoint, device)
         # There is no ground truth to look for, and to warn about.
         self.model.data_preprocessor.data_keys = None
-        modules = list(self.model.modules())
-        self.radius = _attribute(modules, 'receptive_radius', DEFAULT_RADIUS)
-        self.alignment = _attribute(modules, 'reduction', DEFAULT_ALIGNMENT)
+        generator = getattr(self.model, 'generator', self.model)
+        self.radius = getattr(generator, 'receptive_radius', DEFAULT_RADIUS)
+        self.divisor = getattr(generator, 'divisor', DEFAULT_DIVISOR)
 
     def __call__(self,
                  image: np.ndarray,
@@ -95,14 +93,15 @@ class RestorationInferencer:
             raise ValueError(f'overlap must not be negative, but got '
                              f'{overlap}')
         channels = 1 if image.ndim == 2 else image.shape[2]
-        # Multiples of the alignment leave the network's grid in place.
+        # At multiples of the divisor the network's grid stays in place.
         tile, overlap = (
-            None if n is None else -(-n // self.alignment) * self.alignment
+            None if n is None else -(-n // self.divisor) * self.divisor
             for n in (tile, overlap))
         colour = image.reshape(*image.shape[:2], -1)[..., :3]
         white = WHITE[image.dtype]
         windows = list(_windows(image.shape[:2], tile, overlap))
-        bar = ProgressBar(len(windows)) if progress else None
+        bar = ProgressBar(
+            len(windows), file=sys.stderr) if progress else None
         result = None
         for inner, outer in windows:
             pixels = colour[outer].astype(np.float32) * (255 / white)
@@ -121,6 +120,8 @@ class RestorationInferencer:
                 restored[_scaled(inner, scale, outer)] * (white / 255))
             if bar is not None:
                 bar.update()
+        if bar is not None:
+            bar.file.write('\n')
         if channels == 4:
             alpha = image[..., 3]
             if result.shape[:2] != alpha.shape:
@@ -131,12 +132,16 @@ class RestorationInferencer:
 
     @torch.no_grad()
     def _predict(self, pixels: np.ndarray) -> np.ndarray:
-        """Predict float32 BGR of (h, w, 3) with white at 255."""
+        """Predict float32 BGR of (h, w, 3) with white at 255.
+
+        Models that do not ask for an order get RGB, as from the pipelines of
+        mmagic's configs.
+        """
         from mmagic.structures import DataSample
         inputs = torch.from_numpy(
-            np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+            np.ascontiguousarray(pixels[..., ::-1].transpose(2, 0, 1)))
         sample = DataSample(
-            metainfo=dict(img_channel_order='bgr', img_color_type='color'))
+            metainfo=dict(img_channel_order='rgb', img_color_type='color'))
         sample, = self.model.test_step(
             dict(inputs=[inputs], data_samples=[sample]))
         return sample.output.pred_img.numpy().transpose(1, 2, 0)
@@ -204,18 +209,14 @@ def check_format(image: np.ndarray, out: str) -> None:
 
 
 def _check_image(image: np.ndarray) -> None:
-    if image.dtype not in WHITE:
-        raise TypeError('supported are images of 8 or 16 bits (uint8, '
-                        f'uint16), but got {image.dtype}')
+    given = getattr(image, 'dtype', type(image).__name__)
+    if not isinstance(image, np.ndarray) or given not in WHITE:
+        raise TypeError('supported are arrays of 8 or 16 bits (uint8, '
+                        f'uint16), but got {given}')
     if image.ndim not in (2, 3) or image.ndim == 3 \
             and image.shape[2] not in (1, 3, 4) or 0 in image.shape:
         raise ValueError('supported are grey, BGR and BGRA images of shape '
                          f'(H, W) or (H, W, C), but got {image.shape}')
-
-
-def _attribute(modules: list, name: str, default: int) -> int:
-    return next((getattr(m, name) for m in modules if hasattr(m, name)),
-                default)
 
 
 Window = Tuple[slice, slice]

@@ -47,15 +47,12 @@ def RealSR(data_root: str,
     except ImportError as error:
         raise ImportError('RealSR is read by mmagic: '
                           'pip install mmagic') from error
-    metainfo = dict(dataset_type='realsr', task_name='sisr')
     datasets = []
     for camera in cameras:
         folder = osp.join(camera, split, str(scale))
         check_pairs(osp.join(data_root, folder), scale)
-        # mmagic and MMEngine write into the dicts that they are given.
         datasets.append(
             BasicImageDataset(
-                metainfo=dict(metainfo),
                 data_root=data_root,
                 data_prefix=dict(img=folder, gt=folder),
                 filename_tmpl=dict(img=f'{{}}_LR{scale}', gt='{}_HR'),

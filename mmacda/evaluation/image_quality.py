@@ -59,9 +59,10 @@ def check_pair(prediction: np.ndarray, target: np.ndarray) -> None:
         ValueError: If the shapes differ.
     """
     for name, image in (('prediction', prediction), ('target', target)):
-        if image.dtype != np.uint8:
-            raise TypeError(f'the {name} must be uint8, but got {image.dtype};'
-                            ' see to_uint8')
+        given = getattr(image, 'dtype', type(image).__name__)
+        if not isinstance(image, np.ndarray) or given != np.uint8:
+            raise TypeError(f'the {name} must be an array of uint8, but got '
+                            f'{given}; see to_uint8')
     if prediction.shape != target.shape:
         raise ValueError('prediction and target must have the same shape, but '
                          f'got {prediction.shape} and {target.shape}')

@@ -30,9 +30,13 @@ def write_submission(blocks: np.ndarray,
             MethodName, Authors, PaperTitle, Venue. Default: None.
 
     Raises:
+        TypeError: If the path or the blocks are of another type.
         ValueError: If the ending or the blocks are not of this form.
     """
     ending = check_format(path)
+    if not isinstance(blocks, np.ndarray):
+        raise TypeError('blocks must be an array, but got '
+                        f'{type(blocks).__name__}')
     if blocks.dtype != np.uint8 or blocks.ndim != 5 or blocks.shape[-1] != 3:
         raise ValueError('blocks must be uint8 of shape (images, blocks, '
                          f'height, width, 3), but got {blocks.dtype} of '
@@ -65,8 +69,11 @@ def check_format(path: str) -> str:
     """The ending of a submission's file.
 
     Raises:
+        TypeError: If it is no path.
         ValueError: If there is no such form.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f'a path must be text, but got {path!r}')
     ending = os.path.splitext(path)[1].lower()
     if ending not in FORMATS:
         raise ValueError(f'a submission ends in {" or ".join(FORMATS)}, but '

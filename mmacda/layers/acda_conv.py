@@ -6,15 +6,14 @@ from typing import Any, Optional
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor
 
 from ..ops import adaptive_conv2d, available_backends
-from ..ops.geometry import ConvGeometry, to_pair
-from .arguments import (PADDING_MODES, check_channels, check_input,
-                        check_kernel_size, check_keys, check_padded_size,
-                        resolve_bases, resolve_padding)
+from ..ops.geometry import ConvGeometry
+from .arguments import (check_input, check_kernel_size, check_keys,
+                        check_padded_size, resolve_bases)
+from .conv2d_like import Conv2dLike
 
 GENERATOR_KEYS = ('type', 'hidden_channels', 'kernel_size', 'norm_cfg',
                   'act_cfg', 'init_cfg')
@@ -23,7 +22,7 @@ COEFFICIENT_ENERGY = 0.394
 
 
 @MODELS.register_module()
-class ACDAConv(BaseModule):
+class ACDAConv(Conv2dLike):
     """Adaptive convolution with per-pixel dynamic filter atoms (ICCV 2021).
 
     A replacement for ``nn.Conv2d``: its arguments first, with their names and
@@ -65,9 +64,6 @@ class ACDAConv(BaseModule):
         ValueError: If an argument is out of range.
     """
 
-    transposed = False
-    output_padding = (0, 0)
-
     def __init__(self,
                  in_channels: int,
                  out_channels: int,
@@ -86,24 +82,13 @@ class ACDAConv(BaseModule):
                  backend: Optional[str] = None,
                  init_cfg: Optional[dict] = None,
                  **unknown: Any):
-        super().__init__(init_cfg)
+        super().__init__(in_channels, out_channels,
+                         check_kernel_size(kernel_size), stride, padding,
+                         dilation, groups, padding_mode, init_cfg)
         check_keys('ACDAConv', unknown, [
             key for key in inspect.signature(ACDAConv.__init__).parameters
             if key not in ('self', 'unknown')
         ])
-        check_channels(in_channels, out_channels, groups)
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.kernel_size = check_kernel_size(kernel_size)
-        self.stride = to_pair(stride, 'stride', 1)
-        self.dilation = to_pair(dilation, 'dilation', 1)
-        self.groups = groups
-        self.padding = resolve_padding(padding, self.kernel_size, self.stride,
-                                       self.dilation)
-        if padding_mode not in PADDING_MODES:
-            raise ValueError(f'padding_mode must be one of {PADDING_MODES}, '
-                             f'but got {padding_mode!r}')
-        self.padding_mode = padding_mode
         if backend is not None and backend not in available_backends():
             raise ValueError(f'backend={backend!r} is unknown; supported are '
                              f'{available_backends()}')
@@ -205,7 +190,8 @@ class ACDAConv(BaseModule):
         # weights that have a norm folded in.
         if not torch.jit.is_tracing():
             self._check_input(x)
-        alpha = None if self.pointwise else self.atom_generator(x)
+        alpha = None if self.atom_generator is None \
+            else self.atom_generator(x)
         if self.padding_mode != 'zeros' and any(self._pad):
             x = F.pad(x, self._pad, mode=self.padding_mode)
         if alpha is None:
@@ -230,18 +216,7 @@ class ACDAConv(BaseModule):
         check_padded_size(x.shape[2:], padding, self.padding_mode)
 
     def extra_repr(self) -> str:
-        text = (f'{self.in_channels}, {self.out_channels}, '
-                f'kernel_size={self.kernel_size}, stride={self.stride}')
-        if self.padding != (0, 0):
-            text += f', padding={self.padding}'
-        if self.dilation != (1, 1):
-            text += f', dilation={self.dilation}'
-        if self.groups != 1:
-            text += f', groups={self.groups}'
-        if self.bias is None:
-            text += ', bias=False'
-        if self.padding_mode != 'zeros':
-            text += f', padding_mode={self.padding_mode}'
+        text = super().extra_repr()
         if not self.pointwise:
             text += (f', atoms={self.num_atoms}, '
                      f'coefficients={self.num_coefficients}, '

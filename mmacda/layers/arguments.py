@@ -1,5 +1,5 @@
 """Checks of the layer's arguments: every error says what is supported."""
-from typing import Any, Iterable, Optional, Tuple
+from typing import Any, Iterable, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -21,27 +21,39 @@ def check_keys(name: str, given: Iterable[str],
                         f'{", ".join(supported)}')
 
 
-def check_channels(in_channels: Any, out_channels: Any, groups: Any) -> None:
-    """Raise a ValueError unless both counts are multiples of ``groups``."""
-    counts = dict(
-        in_channels=in_channels, out_channels=out_channels, groups=groups)
+def check_counts(**counts: Any) -> None:
+    """Raise a ValueError unless all are positive integers."""
     for name, value in counts.items():
         if not isinstance(value, int) or value < 1:
             raise ValueError(
                 f'{name} must be a positive integer, but got {value!r}')
+
+
+def check_channels(in_channels: Any, out_channels: Any, groups: Any) -> None:
+    """Raise a ValueError unless both counts are multiples of ``groups``."""
+    counts = dict(
+        in_channels=in_channels, out_channels=out_channels, groups=groups)
+    check_counts(**counts)
     for name, value in counts.items():
         if value % groups:
             raise ValueError(f'{name} ({value}) must be divisible by groups '
                              f'({groups})')
 
 
-def check_kernel_size(kernel_size: Any) -> Pair:
+def check_kernel_size(kernel_size: Any, name: str = 'kernel_size') -> Pair:
     """The kernel size as a pair, or a ValueError unless odd and square."""
-    height, width = to_pair(kernel_size, 'kernel_size', 1)
+    height, width = to_pair(kernel_size, name, 1)
     if height != width or height % 2 == 0:
-        raise ValueError('kernel_size must be odd and square (1, 3, 5, ...), '
-                         f'but got {kernel_size!r}')
+        raise ValueError(f'{name} must be odd and square (1, 3, 5, ...), but '
+                         f'got {kernel_size!r}')
     return height, width
+
+
+def check_padding_mode(padding_mode: Any) -> None:
+    """Raise a ValueError unless it is one of Conv2d's."""
+    if not isinstance(padding_mode, str) or padding_mode not in PADDING_MODES:
+        raise ValueError(f'padding_mode must be one of {PADDING_MODES}, but '
+                         f'got {padding_mode!r}')
 
 
 def resolve_padding(padding: Any, kernel: Pair, stride: Pair,
@@ -109,9 +121,12 @@ def check_input(x: Any, in_channels: int) -> None:
     if x.dim() != 4 or x.shape[1] != in_channels:
         raise ValueError(f'input must have shape (B, {in_channels}, H, W), '
                          f'but got {tuple(x.shape)}')
+    if not (x.shape[2] and x.shape[3]):
+        raise ValueError('input must have at least one pixel, but got shape '
+                         f'{tuple(x.shape)}')
 
 
-def check_padded_size(size: Pair, padding: Pair, mode: str) -> None:
+def check_padded_size(size: Sequence[int], padding: Pair, mode: str) -> None:
     """Raise a ValueError if an input is too small to be reflected."""
     limit = {'reflect': -1, 'circular': 0}.get(mode)
     if limit is not None and (padding[0] > size[0] + limit

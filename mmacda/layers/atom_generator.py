@@ -10,7 +10,9 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from ..ops.geometry import Pair, to_pair
+from ..ops.geometry import ConvGeometry, Pair, to_pair
+from .arguments import (check_counts, check_input, check_kernel_size,
+                        check_padded_size, check_padding_mode)
 
 
 class GeneratorConv2d(_ConvNd):
@@ -31,10 +33,12 @@ class GeneratorConv2d(_ConvNd):
                  padding_mode: str = 'zeros'):
         super().__init__(in_channels, out_channels, (kernel_size, ) * 2,
                          stride, padding, dilation, False, (0, 0), 1, bias,
-                         padding_mode)
+                         padding_mode)  # type: ignore[arg-type]  # a Literal
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.Conv2d._conv_forward(self, x, self.weight, self.bias)
+        # It reads nothing that _ConvNd lacks.
+        return nn.Conv2d._conv_forward(
+            self, x, self.weight, self.bias)  # type: ignore[arg-type]
 
 
 @MODELS.register_module()
@@ -66,7 +70,7 @@ class AtomGenerator(BaseModule):
         init_cfg (dict, optional): Initialization config. Default: None.
 
     Raises:
-        ValueError: If a kernel size is even.
+        ValueError: If an argument is out of range.
     """
 
     def __init__(self,
@@ -83,6 +87,13 @@ class AtomGenerator(BaseModule):
                  act_cfg: Optional[dict] = dict(type='Tanh'),
                  init_cfg: Optional[dict] = None):
         super().__init__(init_cfg)
+        check_counts(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            hidden_channels=hidden_channels)
+        target, _ = check_kernel_size(target_kernel_size,
+                                      'target_kernel_size')
+        check_padding_mode(padding_mode)
         first, second = to_pair(kernel_size, 'kernel_size', 1)
         if first % 2 == 0 or second % 2 == 0:
             raise ValueError('atom_generator kernel_size must be odd, but got '
@@ -90,22 +101,26 @@ class AtomGenerator(BaseModule):
         stride = to_pair(stride, 'stride', 1)
         padding = to_pair(padding, 'padding', 0)
         dilation = to_pair(dilation, 'dilation', 1)
+        self.target_kernel_size = target
+        self._target = ConvGeometry(stride, padding, dilation, 1)
         # Kernel centres coincide with those of the target convolution. The
         # margin is negative where that convolution has less padding.
         margin = [
-            p + d * (first - target_kernel_size) // 2
+            p + d * (first - target) // 2
             for p, d in zip(padding, dilation)
         ]
-        self.crop = tuple(max(0, -m) for m in margin)
+        self.crop = max(0, -margin[0]), max(0, -margin[1])
+        self.margin = max(0, margin[0]), max(0, margin[1])
         self.conv1 = GeneratorConv2d(
             in_channels,
             hidden_channels,
             first,
             stride=stride,
-            padding=(max(0, margin[0]), max(0, margin[1])),
+            padding=self.margin,
             dilation=dilation,
             bias=norm_cfg is None,
             padding_mode=padding_mode)
+        self.padding_mode = padding_mode
         # Reflection needs a map larger than its margin; this one may be 1 x 1.
         second_mode = 'replicate' if padding_mode == 'reflect' \
             else padding_mode
@@ -152,12 +167,21 @@ class AtomGenerator(BaseModule):
                              f' or None, but got {type(self.act2).__name__}')
         last = self.conv2 if isinstance(self.norm2, nn.Identity) \
             else self.norm2
-        if getattr(last, 'weight', None) is None:
+        weight, bias = (getattr(last, name, None)
+                        for name in ('weight', 'bias'))
+        if weight is None or bias is None:
             raise ValueError(
                 'a constant start needs a norm with a weight (norm_cfg=dict('
                 f'..., affine=True)), but got {type(last).__name__}')
-        last.weight.zero_()
-        last.bias.copy_(coefficients)
+        weight.zero_()
+        bias.copy_(coefficients)
+
+    def _check_input(self, x: Tensor) -> None:
+        check_input(x, self.conv1.in_channels)
+        size = x.shape[2:]
+        self._target.output_size(size, self.target_kernel_size)
+        cropped = size[0] - 2 * self.crop[0], size[1] - 2 * self.crop[1]
+        check_padded_size(cropped, self.margin, self.padding_mode)
 
     def _check_batch_norm(self, x: Tensor) -> None:
         if self.training and isinstance(self.norm1, _BatchNorm) \
@@ -170,7 +194,14 @@ class AtomGenerator(BaseModule):
                 "atom_generator=dict(norm_cfg=dict(type='GN', num_groups=2))")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Basis coefficients (B, m * J, Ho, Wo) of an input (B, C, H, W)."""
+        """Basis coefficients (B, m * J, Ho, Wo) of an input (B, C, H, W).
+
+        Raises:
+            TypeError: If x is not a floating point tensor.
+            ValueError: If the shape does not fit.
+        """
+        if not torch.jit.is_tracing():
+            self._check_input(x)
         crop_h, crop_w = self.crop
         if crop_h or crop_w:
             x = x[:, :, crop_h:x.shape[2] - crop_h, crop_w:x.shape[3] - crop_w]

@@ -57,6 +57,9 @@ class ExpertConv(Conv2dLike):
             ValueError: If the shape does not fit the layer.
         """
         padded = self.pad(x)
+        if not len(x):
+            raise ValueError('the filters are mixed for every image, but the '
+                             'batch is empty')
         pooled = F.adaptive_avg_pool2d(x, 1).flatten(1)
         return self.experts(padded, self.route(pooled))
 

@@ -1,13 +1,13 @@
-"""What the layers that the paper compares with share."""
+"""What the layers share: Conv2d's arguments."""
 from typing import Any, Optional
 
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..ops.geometry import to_pair
-from .arguments import (PADDING_MODES, check_channels, check_input,
-                        check_padded_size, resolve_padding)
+from ..ops.geometry import ConvGeometry, to_pair
+from .arguments import (check_channels, check_input, check_padded_size,
+                        check_padding_mode, resolve_padding)
 
 
 class Conv2dLike(BaseModule):
@@ -53,9 +53,7 @@ class Conv2dLike(BaseModule):
         self.groups = groups
         self.padding = resolve_padding(padding, self.kernel_size, self.stride,
                                        self.dilation)
-        if padding_mode not in PADDING_MODES:
-            raise ValueError(f'padding_mode must be one of {PADDING_MODES}, '
-                             f'but got {padding_mode!r}')
+        check_padding_mode(padding_mode)
         self.padding_mode = padding_mode
 
     @property
@@ -71,6 +69,8 @@ class Conv2dLike(BaseModule):
             ValueError: If the shape does not fit the layer.
         """
         check_input(x, self.in_channels)
+        ConvGeometry(self.stride, self.padding, self.dilation,
+                     self.groups).output_size(x.shape[2:], self.kernel_size)
         check_padded_size(x.shape[2:], self.padding, self.padding_mode)
         pad_h, pad_w = self.padding
         if self.padding_mode == 'zeros' or not (pad_h or pad_w):
@@ -86,6 +86,8 @@ class Conv2dLike(BaseModule):
             text += f', dilation={self.dilation}'
         if self.groups != 1:
             text += f', groups={self.groups}'
+        if getattr(self, 'bias', None) is None:
+            text += ', bias=False'
         if self.padding_mode != 'zeros':
             text += f', padding_mode={self.padding_mode}'
         return text

@@ -128,12 +128,14 @@ class DFNConv(Conv2dLike):
                 f'memory_limit is {_format_size(self.memory_limit)}')
         filters = self.filter_generator(x) * self.filter_scale
         size = filters.shape[2:]
+        fan_in = self.in_channels // self.groups * math.prod(self.kernel_size)
         filters = filters.reshape(x.shape[0], self.groups,
-                                  self.out_channels // self.groups, -1,
+                                  self.out_channels // self.groups, fan_in,
                                   size.numel())
         patches = F.unfold(padded, self.kernel_size, self.dilation,
                            self.zero_padding, self.stride)
-        patches = patches.reshape(x.shape[0], self.groups, -1, size.numel())
+        patches = patches.reshape(x.shape[0], self.groups, fan_in,
+                                  size.numel())
         output = torch.einsum('bgoil,bgil->bgol', filters, patches)
         output = output.reshape(x.shape[0], self.out_channels, *size)
         return output if self.bias is None else output + self.bias[:, None,

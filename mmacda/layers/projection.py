@@ -95,7 +95,8 @@ def project_conv(conv: nn.Conv2d, layer: ACDAConv) -> float:
     if not isinstance(layer, ACDAConv) or layer.pointwise:
         raise TypeError("init='project' is for ACDAConv with a kernel larger "
                         f'than 1 x 1, but got {layer}')
-    if not hasattr(layer.atom_generator, 'init_constant'):
+    init_constant = getattr(layer.atom_generator, 'init_constant', None)
+    if init_constant is None:
         raise TypeError(
             "init='project' needs an atom generator with a method "
             'init_constant(coefficients), which '
@@ -112,5 +113,5 @@ def project_conv(conv: nn.Conv2d, layer: ACDAConv) -> float:
     layer.weight.copy_(projection.composition.reshape(layer.weight.shape))
     if layer.bias is not None and conv.bias is not None:
         layer.bias.copy_(conv.bias)
-    layer.atom_generator.init_constant(projection.coefficients.flatten())
+    init_constant(projection.coefficients.flatten())
     return projection.energy

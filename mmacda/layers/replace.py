@@ -62,8 +62,8 @@ def replace_convs(model: nn.Module,
         ReplaceReport: What was replaced, and what was skipped and why.
 
     Raises:
-        TypeError: If ``model`` is itself a convolution, or ``conv_cfg`` is
-            no dict or allows no warm start.
+        TypeError: If ``model`` is itself a convolution, ``conv_cfg`` is no
+            dict or allows no warm start, or an option is of a wrong type.
         ValueError: If a regular expression matches no convolution, or
             ``conv_cfg`` or ``init`` is not supported.
     """
@@ -120,6 +120,10 @@ def _compile(option: str, patterns: Any, names: List[str]) -> list:
         return []
     if isinstance(patterns, (str, re.Pattern)):
         patterns = [patterns]
+    if not isinstance(patterns, (list, tuple)) or not all(
+            isinstance(p, (str, re.Pattern)) for p in patterns):
+        raise TypeError(f'{option} must be a regular expression or a list of '
+                        f'them, but got {patterns!r}')
     compiled = []
     for pattern in patterns:
         try:

@@ -4,12 +4,11 @@ from .counting import DensityCounter, DensityHead
 from .losses import VariationalDenoisingLoss
 from .pattern_detector import PatternDetector
 from .replace_convs import ReplaceConvs
-from .restoration import (ACDARestorer, SeparateClipOptimWrapper,
-                          VariationalDenoiser, VDNNoiseNet, VDNUNet)
+from .restoration import (ACDARestorer, SeparateClipOptimWrapper, VDNNoiseNet,
+                          VDNUNet, VariationalDenoiser)
 
 __all__ = [
     'ACDALeNet', 'ACDARestorer', 'AdResNet', 'DensityCounter', 'DensityHead',
     'PatternDetector', 'ReplaceConvs', 'SeparateClipOptimWrapper',
-    'VDNNoiseNet', 'VDNUNet', 'VariationalDenoiser',
-    'VariationalDenoisingLoss'
+    'VDNNoiseNet', 'VDNUNet', 'VariationalDenoiser', 'VariationalDenoisingLoss'
 ]

@@ -19,6 +19,9 @@ class PatternDetector(BaseModel):
             factor, and its map is divided by it. A target with few ones would
             let gradients vanish otherwise. Default: 30.
         **kwargs: Arguments of :class:`mmengine.model.BaseModel`.
+
+    Raises:
+        ValueError: If the kernel size is no odd integer.
     """
 
     def __init__(self,
@@ -27,6 +30,9 @@ class PatternDetector(BaseModel):
                  target_scale: float = 30.,
                  **kwargs):
         super().__init__(**kwargs)
+        if not isinstance(kernel_size, int) or kernel_size % 2 == 0:
+            raise ValueError('kernel_size must be an odd integer, but got '
+                             f'{kernel_size!r}')
         self.layer = build_conv_layer(
             conv_cfg, 1, 1, kernel_size, padding=kernel_size // 2)
         self.target_scale = target_scale

@@ -89,16 +89,24 @@ def _build_original(model: dict, extra: dict) -> nn.Module:
             f'{", ".join(both)} stands beside and inside the config of the '
             f'original model: set model.model.{both[0]} instead')
     original = MODELS.build({**model, **extra})
-    if hasattr(original, 'init_weights'):
-        # Outside a Runner, MMEngine would print a line for every parameter.
-        logger = MMLogger.get_current_instance()
-        level = logger.level
-        logger.setLevel('WARNING')
-        try:
-            original.init_weights()
-        finally:
-            logger.setLevel(level)
+    init_quietly(original)
     return original
+
+
+def init_quietly(model: nn.Module) -> None:
+    """``init_weights()``, if the model has it, without a line per parameter.
+
+    Outside a Runner, MMEngine would print them.
+    """
+    if not hasattr(model, 'init_weights'):
+        return
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('WARNING')
+    try:
+        model.init_weights()
+    finally:
+        logger.setLevel(level)
 
 
 def _load_original(model: nn.Module, checkpoint: Any) -> Set[str]:

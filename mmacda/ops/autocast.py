@@ -21,9 +21,11 @@ def autocast_dtype(device: str) -> Optional[torch.dtype]:
     return None
 
 
-def cast_inputs(*tensors: Optional[torch.Tensor]) -> tuple:
+def cast_inputs(input: torch.Tensor,
+                *others: Optional[torch.Tensor]) -> tuple:
     """The tensors in the dtype that autocast asks for; None stays None."""
-    dtype = autocast_dtype(tensors[0].device.type)
+    dtype = autocast_dtype(input.device.type)
+    tensors = (input, *others)
     if dtype is None:
         return tensors
     return tuple(

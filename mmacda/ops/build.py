@@ -189,10 +189,10 @@ def main() -> int:
         return 1
     print('command:  ', shlex.join(command) or 'none, it was built before')
     print('library:  ', path)
-    error = self_test()
-    passed = error < SELF_TEST_TOLERANCE
+    deviation = self_test()
+    passed = deviation < SELF_TEST_TOLERANCE
     print(f'self test: {"passed" if passed else "FAILED"}, largest relative '
-          f'error to the reference {error:.1e}')
+          f'error to the reference {deviation:.1e}')
     return 0 if passed else 1
 
 

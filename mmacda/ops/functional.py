@@ -1,4 +1,4 @@
-"""adaptive_conv2d: argument checks, choice of backend, autograd."""
+"""adaptive_conv2d: choice of backend, autograd."""
 from typing import Optional
 
 import torch
@@ -8,6 +8,7 @@ from torch.autograd.function import once_differentiable
 from . import registered_op
 from .autocast import call_as_given, cast_inputs
 from .backends import BACKENDS, choose_backend
+from .checks import check_dtypes, check_geometry, check_tensors
 from .geometry import ConvGeometry
 
 # Those that autograd differentiates.
@@ -100,20 +101,17 @@ def adaptive_conv2d(input: Tensor,
         >>> adaptive_conv2d(x, alpha, psi, weight, padding=3).shape
         torch.Size([1, 4, 9, 9])
     """
-    geometry = ConvGeometry.checked(stride, padding, dilation, groups)
     tensors = dict(
         input=input,
         basis_coefficients=basis_coefficients,
         weight=weight,
         atom_bases=atom_bases,
         bias=bias)
-    _check_tensors(tensors)
+    check_tensors(tensors)
+    geometry = check_geometry(tensors, stride, padding, dilation, groups)
     input, basis_coefficients, weight, bias = cast_inputs(
         input, basis_coefficients, weight, bias)
-    _check_dtypes(input, basis_coefficients, weight, bias)
-    if not torch.jit.is_tracing():  # sizes are tensors while tracing
-        _check_shapes(input, basis_coefficients, atom_bases, weight, bias,
-                      geometry)
+    check_dtypes(input, basis_coefficients, weight, bias)
     # The CPU's half precision products are slow: compute in float32 there.
     dtype = input.dtype
     if input.device.type == 'cpu' and dtype in (torch.half, torch.bfloat16):
@@ -129,7 +127,7 @@ def adaptive_conv2d(input: Tensor,
 def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
          atom_bases: Optional[Tensor], weight: Tensor,
          geometry: ConvGeometry) -> Tensor:
-    if _is_compiling() and not torch.onnx.is_in_onnx_export() \
+    if registered_op.is_compiling() and not torch.onnx.is_in_onnx_export() \
             and backend not in DIFFERENTIABLE_BACKENDS:
         return registered_op.apply(x, alpha, atom_bases, weight, *geometry,
                                    backend)
@@ -144,90 +142,6 @@ def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
                          geometry)
 
 
-def _is_compiling() -> bool:
-    return registered_op.AVAILABLE and torch.compiler.is_compiling()
-
-
 def available_backends() -> tuple:
     """Names that ``backend=`` accepts."""
     return tuple(BACKENDS)
-
-
-def _check_tensors(tensors: dict) -> None:
-    for name, tensor in tensors.items():
-        if tensor is None and name in ('atom_bases', 'bias'):
-            continue
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f'{name} must be a torch.Tensor, but got '
-                            f'{type(tensor).__name__}')
-        if not tensor.is_floating_point():
-            raise TypeError(f'{name} must have a floating point dtype, but '
-                            f'got {tensor.dtype}')
-        if tensor.device != tensors['input'].device:
-            raise TypeError(
-                f'{name} is on {tensor.device}, but input is on '
-                f'{tensors["input"].device}: move both to one device')
-
-
-def _check_dtypes(x, alpha, weight, bias) -> None:
-    for name, tensor in (('basis_coefficients', alpha), ('weight', weight),
-                         ('bias', bias)):
-        if tensor is not None and tensor.dtype != x.dtype:
-            raise TypeError(f'{name} has dtype {tensor.dtype}, but input has '
-                            f'{x.dtype}: convert one of them')
-
-
-def _check_shapes(x, alpha, bases, weight, bias, geometry) -> None:
-    ranks = [('input', x, '(B, C, H, W)'),
-             ('basis_coefficients', alpha, '(B, m, J, Ho, Wo)'),
-             ('atom_bases', bases, '(J, k, k)'),
-             ('weight', weight, '(C_out, C/groups * m, 1, 1)'),
-             ('bias', bias, '(C_out, )')]
-    for name, tensor, form in ranks:
-        if tensor is not None and tensor.dim() != form.count(',') + (
-                name != 'bias'):
-            raise ValueError(f'{name} must have shape {form}, but got '
-                             f'{tuple(tensor.shape)}')
-    batch, channels, *size = x.shape
-    num_atoms, num_bases = alpha.shape[1:3]
-    kernel = _check_bases(bases, num_bases)
-    groups, out_channels = geometry.groups, weight.shape[0]
-    for name, count in (('input channels', channels), ('weight.shape[0]',
-                                                       out_channels)):
-        if count % groups:
-            raise ValueError(f'{name} ({count}) must be divisible by '
-                             f'groups ({groups})')
-    expected = (out_channels, channels // groups * num_atoms, 1, 1)
-    if tuple(weight.shape) != expected:
-        raise ValueError(
-            f'weight must have shape (C_out, C/groups * m, 1, 1) = {expected} '
-            f'for {channels} input channels, groups={groups} and {num_atoms} '
-            f'atoms, but got {tuple(weight.shape)}')
-    if bias is not None and bias.shape[0] != out_channels:
-        raise ValueError(f'bias must have shape ({out_channels}, ), but got '
-                         f'{tuple(bias.shape)}')
-    out_size = geometry.output_size(size, kernel)
-    if alpha.shape[0] != batch or tuple(alpha.shape[3:]) != out_size:
-        raise ValueError(
-            'basis_coefficients must hold one set for each of the '
-            f'{batch} x {out_size[0]} x {out_size[1]} output pixels '
-            f'(B, Ho, Wo), but got shape {tuple(alpha.shape)}')
-
-
-def _check_bases(bases, num_bases: int) -> int:
-    """Kernel size."""
-    if bases is None:
-        kernel = round(num_bases**0.5)
-        if kernel * kernel != num_bases or kernel % 2 == 0:
-            raise ValueError(
-                'without atom_bases, basis_coefficients.shape[2] must be '
-                f'k * k with k odd, but got {num_bases}')
-        return kernel
-    if bases.shape[1] != bases.shape[2] or bases.shape[1] % 2 == 0:
-        raise ValueError('atom_bases must have shape (J, k, k) with k odd, '
-                         f'but got {tuple(bases.shape)}')
-    if bases.shape[0] != num_bases:
-        raise ValueError(
-            f'basis_coefficients has {num_bases} coefficients per atom '
-            f'(shape[2]), but atom_bases has {bases.shape[0]} elements')
-    return bases.shape[-1]

@@ -1,5 +1,5 @@
 """Stride, padding, dilation and groups of a convolution, checked once."""
-from typing import Any, NamedTuple, Tuple
+from typing import Any, NamedTuple, Sequence, Tuple, Union
 
 Pair = Tuple[int, int]
 
@@ -42,19 +42,24 @@ class ConvGeometry(NamedTuple):
             to_pair(stride, 'stride', 1), to_pair(padding, 'padding', 0),
             to_pair(dilation, 'dilation', 1), groups)
 
-    def output_size(self, size: Pair, kernel: int) -> Pair:
+    def output_size(self, size: Sequence[int],
+                    kernel: Union[int, Pair]) -> Pair:
         """Output height and width by Conv2d's formula.
 
         Raises:
             ValueError: If the padded input is smaller than the kernel.
         """
-        height, width = ((n + 2 * p - d * (kernel - 1) - 1) // s + 1
-                         for n, p, d, s in zip(size, self.padding,
-                                               self.dilation, self.stride))
+        kernel_h, kernel_w = kernel if isinstance(kernel, tuple) \
+            else (kernel, kernel)
+        height, width = ((n + 2 * p - d * (k - 1) - 1) // s + 1
+                         for n, k, p, d, s in zip(
+                             size, (kernel_h, kernel_w), self.padding,
+                             self.dilation, self.stride))
         if height < 1 or width < 1:
             raise ValueError(
                 f'an input of {size[0]} x {size[1]} pixels is smaller than '
-                f'the {kernel} x {kernel} kernel with padding={self.padding} '
+                f'the {kernel_h} x {kernel_w} kernel with '
+                f'padding={self.padding} '
                 f'and dilation={self.dilation}: increase the padding or the '
                 'input')
         return height, width

@@ -17,6 +17,11 @@ from .memory_format import memory_format_of
 AVAILABLE = hasattr(torch.library, 'custom_op')
 
 
+def is_compiling() -> bool:
+    """Whether torch.compile or torch.export is looking on."""
+    return AVAILABLE and torch.compiler.is_compiling()
+
+
 def _geometry(stride, padding, dilation, groups) -> ConvGeometry:
     return ConvGeometry(
         tuple(stride), tuple(padding), tuple(dilation), groups)
@@ -58,10 +63,12 @@ def _backward(
     module = _choose(backend, *arguments)
     grads = call_as_given(module.backward, grad_output, *arguments, needs)
     formats = (memory_format_of(input), ) + (torch.contiguous_format, ) * 3
-    return tuple(
+    results = [
         input.new_empty(0) if grad is None else grad.contiguous(
             memory_format=memory_format)
-        for grad, memory_format in zip(grads, formats))
+        for grad, memory_format in zip(grads, formats)
+    ]
+    return results[0], results[1], results[2], results[3]
 
 
 def _fake_backward(grad_output, input, basis_coefficients, atom_bases, weight,

@@ -126,6 +126,38 @@ def test_mmagic(config, scale, layers, pairs, tmp_path, monkeypatch):
     check(config, checkpoint, 'mmagic', layers)
 
 
+def test_nafnet(pairs, tmp_path, monkeypatch):
+    """An eighth as wide; on images without _NOISY and _GT in their names."""
+    framework = pytest.importorskip('mmagic')
+    config = 'nafnet-acda_c64eb2248mb12db2222_8xb8-lr1e-3-400k_sidd.py'
+    loader = 'train_dataloader'
+    options = {
+        f'{loader}.dataset.data_root': pairs,
+        f'{loader}.dataset.data_prefix.img': 'gt',
+        f'{loader}.dataset.filename_tmpl.img': '{}',
+        f'{loader}.dataset.filename_tmpl.gt': '{}',
+        f'{loader}.dataset.pipeline.6.gt_patch_size': 32,
+        f'{loader}.batch_size': 2,
+        f'{loader}.num_workers': 0,
+        'model.model.generator.mid_channels': 8,
+        'train_cfg.max_iters': 2,
+        'default_hooks.checkpoint.out_dir': tmp_path,
+        'val_cfg': None,
+        'val_dataloader': None,
+        'val_evaluator': None,
+    }
+    checkpoint = train(framework, config, tmp_path, [], options, monkeypatch)
+    assert checkpoint['meta']['iter'] == 2
+    weights = checkpoint['state_dict']
+    assert all(v.isfinite().all() for v in weights.values())
+    generators = [
+        key for key in weights if key.endswith('atom_generator.conv1.weight')
+    ]
+    assert len(generators) == 2 + 2 + 4 + 8 + 12 + 2 + 2 + 2 + 2
+    loads = Config.fromfile(CONFIGS / config).train_dataloader.dataset.pipeline
+    assert [step.channel_order for step in loads[:2]] == ['rgb', 'rgb']
+
+
 def test_warm_start_tool(tmp_path, monkeypatch, capsys):
     """The whole comparison on resnet18-small_1xb64_digits.py, cut short."""
     pytest.importorskip('mmpretrain')

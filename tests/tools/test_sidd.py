@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy.io import loadmat, savemat
 
-from mmacda.apis.load_model import load_model
+from mmacda.apis import RestorationInferencer
 from mmacda.datasets.sidd import (BLOCKS_SHAPE, cut_pairs, find_pairs,
                                   load_blocks, tile_starts)
 from mmacda.evaluation.sidd_submission import write_submission
@@ -309,7 +309,7 @@ def test_submission_command(tmp_path, monkeypatch, capsys, order):
     pytest.importorskip('mmagic')
     config = tmp_path / 'adds.py'
     config.write_text(NETWORK.format(order=order))
-    model = load_model(str(config))
+    model = RestorationInferencer(str(config), device='cpu').model
     for parameter in model.generator.up_conv2.parameters():
         parameter.data.zero_()
     bias = torch.tensor([0.1, 0.2, 0.3]).repeat_interleave(4)

@@ -10,9 +10,8 @@ from typing import Dict, Sequence, Tuple
 import torch.nn as nn
 from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config, DictAction
-from mmengine.registry import MODELS, DefaultScope
 
-import mmacda  # noqa: F401
+from mmacda.apis.load_model import build_model
 from mmacda.layers import ACDAConv
 
 CHANNELS, SIDE, KERNELS = 256, 100, (3, 5, 7)
@@ -154,16 +153,6 @@ def count_model(model: nn.Module, shape: Tuple[int, int, int]) -> dict:
         if isinstance(module, ACDAConv):
             module.backend = 'reference'
     return get_model_complexity_info(model, shape, show_arch=False)
-
-
-def build_model(cfg: Config) -> nn.Module:
-    """The model of a config of any framework, without its weights."""
-    model = dict(cfg.model)
-    if 'data_preprocessor' in cfg:
-        model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    scope = cfg.get('default_scope', 'mmengine')
-    with DefaultScope.overwrite_default_scope(scope):
-        return MODELS.build(model)
 
 
 def parse_args() -> Namespace:

@@ -238,9 +238,17 @@ class RandomFlipCrowd(RandomFlip):
         prob (float): Probability of a flip. Default: 0.5.
         direction (str): 'horizontal', 'vertical' or 'diagonal'.
             Default: 'horizontal'.
+
+    Raises:
+        ValueError: If an argument is not supported.
     """
 
     def __init__(self, prob: float = 0.5, direction: str = 'horizontal'):
+        if direction not in ('horizontal', 'vertical', 'diagonal'):
+            raise ValueError("direction must be 'horizontal', 'vertical' or "
+                             f"'diagonal', but got {direction!r}")
+        if not 0 <= prob <= 1:
+            raise ValueError(f'prob must lie in [0, 1], but got {prob}')
         super().__init__(prob=float(prob), direction=direction)
 
     def _flip(self, results: dict) -> None:

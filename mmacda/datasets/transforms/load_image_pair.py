@@ -62,13 +62,12 @@ class LoadImagePair(BaseTransform):
         except FileNotFoundError:
             raise FileNotFoundError(
                 f'{path} does not exist, but its counterpart does') from None
-        image = None
-        if content:
+        try:  # OpenCV would fill what is missing from a damaged file
             image = mmcv.imfrombytes(
-                content, flag='color', channel_order='rgb', backend='cv2')
-        if image is None:
-            raise ValueError(f'{path} cannot be read: it is no image, or it '
-                             'is damaged')
+                content, flag='color', channel_order='rgb', backend='pillow')
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ValueError(f'{path} cannot be read, it is no image or it is '
+                             f'damaged: {error}') from error
         if self.cache is not None:
             self.cache[path] = image.copy()
         return image

@@ -41,9 +41,10 @@ class ACDALeNet(BaseModule):
         if conv_type not in ('acda', 'conv'):
             raise ValueError(
                 f"conv_type must be 'acda' or 'conv', but got {conv_type!r}")
-        if input_size < 16:
-            raise ValueError('input_size must be at least 16 pixels, but got '
-                             f'{input_size}')
+        if not isinstance(input_size, int) or input_size < 16:
+            raise ValueError('input_size must be an integer of at least 16 '
+                             f'pixels, but got {input_size!r}')
+        self.input_size = input_size
         conv_cfg = dict(type='Conv2d') if conv_type == 'conv' else dict(
             type='ACDAConv', **(acda_cfg or {}))
         self.conv1 = build_conv_layer(conv_cfg, in_channels, 6, 5)
@@ -53,7 +54,17 @@ class ACDALeNet(BaseModule):
         self.fc2 = nn.Linear(120, 84)
 
     def forward(self, x: Tensor) -> Tuple[Tensor]:
-        """Features (B, 84) of images (B, in_channels, side, side)."""
+        """Features (B, 84) of images (B, in_channels, side, side).
+
+        Raises:
+            ValueError: If the images are of another size than
+                ``input_size``.
+        """
+        if tuple(x.shape[2:]) != (self.input_size, ) * 2:
+            raise ValueError(
+                f'input must have shape (B, C, {self.input_size}, '
+                f'{self.input_size}) as by input_size, but got '
+                f'{tuple(x.shape)}')
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)
         x = F.relu(self.fc1(x.flatten(1)))

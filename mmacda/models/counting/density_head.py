@@ -62,7 +62,7 @@ class DensityHead(BaseModule):
         if init_cfg is None:
             init_cfg = dict(
                 type='Normal',
-                std=0.01,
+                std=0.001,
                 bias=out_bias,
                 override=dict(name='out_conv'))
         super().__init__(init_cfg)

@@ -20,7 +20,9 @@ FACTORS = {
     3: ((1, 1), (1, 3)),
     4: ((1, 1), (2, 2)),
 }
-RESIDUAL_INIT_SCALE = 0.1
+# Of the last convolution of each bottleneck, and of the network's: larger
+# outputs than what is to be restored kill ReLUs in the first steps.
+RESIDUAL_INIT_SCALE, OUTPUT_INIT_SCALE = 0.1, 0.01
 
 
 @MODELS.register_module()
@@ -59,7 +61,7 @@ class ACDARestorer(BaseModule):
             Default: False.
         init_cfg (dict | list[dict], optional): Initialization config.
             Default: None, Kaiming-normal convolutions, the last one of each
-            bottleneck and of the network scaled by 0.1.
+            bottleneck scaled by 0.1, that of the network by 0.01.
 
     Raises:
         ValueError: If an argument is not supported.
@@ -106,7 +108,7 @@ class ACDARestorer(BaseModule):
         self.upscale = upscale
         self.num_blocks = num_blocks
         down, up = FACTORS[upscale]
-        self.reduction = down[0] * down[1]
+        self.divisor = down[0] * down[1]
         width = 2 * mid_channels
         self.act = MODELS.build(act_cfg)
         self.down_conv1 = _conv(in_channels, width // down[0]**2)
@@ -133,9 +135,9 @@ class ACDARestorer(BaseModule):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 kaiming_init(module, mode='fan_in')
-        last = [block.conv3 for block in self.bottlenecks] + [self.up_conv2]
-        for conv in last:
-            conv.weight.data.mul_(RESIDUAL_INIT_SCALE)
+        for block in self.bottlenecks:
+            block.conv3.weight.data.mul_(RESIDUAL_INIT_SCALE)
+        self.up_conv2.weight.data.mul_(OUTPUT_INIT_SCALE)
 
     @property
     def receptive_radius(self) -> int:
@@ -146,23 +148,23 @@ class ACDARestorer(BaseModule):
         """
         (first, _), (enlargement, _) = FACTORS[self.upscale]
         body = sum(_radius(block.conv2) for block in self.bottlenecks)
-        last = -(-self.reduction // enlargement)
+        last = -(-self.divisor // enlargement)
         # Both cubic interpolation and the position in a cell add to it.
-        return (1 + first + self.reduction * (body + 1) + last +
-                max(self.reduction - 1, 2 * (self.upscale > 1)))
+        return (1 + first + self.divisor * (body + 1) + last +
+                max(self.divisor - 1, 2 * (self.upscale > 1)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Restore images of any size.
 
         Args:
             x (Tensor): Degraded images of shape (B, in_channels, H, W), of
-                any range; configs of this repository use [0, 1].
+                any range; configs of this repository use [-0.5, 0.5].
 
         Returns:
             Tensor: Shape (B, out_channels, upscale * H, upscale * W).
         """
         height, width = x.shape[2:]
-        extra_h, extra_w = (-height) % self.reduction, (-width) % self.reduction
+        extra_h, extra_w = (-height) % self.divisor, (-width) % self.divisor
         # Also by nothing: a branch on the size would hold exported and
         # compiled networks to sizes of one kind.
         features = F.pad(x, (0, extra_w, 0, extra_h), mode='replicate')

@@ -13,14 +13,20 @@ from typing import Dict, Optional, Tuple
 import torch
 
 from .. import reference
-from . import export, native, stock
+from . import export, native, stock, triton
 
 BACKENDS: Dict[str, ModuleType] = dict(
-    native=native, stock=stock, export=export, reference=reference)
+    native=native,
+    triton=triton,
+    stock=stock,
+    export=export,
+    reference=reference)
 ENVIRONMENT_VARIABLE = 'MMACDA_BACKEND'
 # Elements of the unfolded input up to which unfolding is the quicker way
-# without the native backend; 4 MB in float32.
-SMALL_UNFOLD = 2**20
+# where only PyTorch serves: 6 MB in float32, and four times that where the
+# stock backend has to gather tap by tap.
+SMALL_UNFOLD = 3 * 2**19
+SMALL_DILATED_UNFOLD = 4 * SMALL_UNFOLD
 
 logger = logging.getLogger('mmacda')
 
@@ -32,9 +38,9 @@ def choose_backend(name: Optional[str], x,
     A name given by the caller, else by the environment variable
     ``MMACDA_BACKEND``, is binding. Otherwise ONNX export takes the export
     form, other tracing (FLOPs counters, TorchScript) the reference, whose
-    matrix products a counter sees, and all else native where it can run.
-    Where it cannot, stock serves, but for inputs so small that its many calls
-    cost more than the reference's unfold.
+    matrix products a counter sees, and all else triton on a GPU and native on
+    a CPU, where they can run. Where they cannot, stock serves, but for inputs
+    so small that its many calls cost more than the reference's unfold.
 
     Raises:
         ValueError: If the name is unknown or the backend cannot run the call.
@@ -61,21 +67,23 @@ def _choose(x, *arguments) -> str:
         return 'export'
     if torch.jit.is_tracing():
         return 'reference'
-    reason = native.can_run(x, *arguments)
+    fastest = 'triton' if x.device.type == 'cuda' else 'native'
+    reason = BACKENDS[fastest].can_run(x, *arguments)
     if reason is None:
-        return 'native'
-    _log_once(reason)
-    return 'reference' if _unfolded_size(*arguments, x) < SMALL_UNFOLD \
-        else 'stock'
+        return fastest
+    _log_once(fastest, reason)
+    return 'reference' if _is_small(x, *arguments) else 'stock'
 
 
-def _unfolded_size(alpha, atom_bases, weight, geometry, x) -> int:
+def _is_small(x, alpha, atom_bases, weight, geometry) -> bool:
     batch, _, taps, height, width = alpha.shape
     if atom_bases is not None:
-        taps = atom_bases[0].numel()
-    return batch * height * width * taps * x.shape[1]
+        taps = atom_bases.shape[1]**2
+    size = batch * height * width * taps * x.shape[1]
+    return size < (SMALL_UNFOLD
+                   if geometry.dilation[1] == 1 else SMALL_DILATED_UNFOLD)
 
 
 @lru_cache(maxsize=None)
-def _log_once(reason: str) -> None:
-    logger.info('not using the native backend: %s', reason)
+def _log_once(name: str, reason: str) -> None:
+    logger.info('not using the %s backend: %s', name, reason)

@@ -71,6 +71,13 @@ def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
     return _load()[1]
 
 
+def _loaded() -> _Library:
+    library, reason = _load()
+    if library is None:  # can_run says so before
+        raise RuntimeError(reason)
+    return library
+
+
 def _memory(plan: Plan, count_floats, *arguments) -> Tensor:
     if arguments not in plan.floats:
         plan.floats[arguments] = count_floats(plan.address, *arguments)
@@ -85,7 +92,7 @@ def _launcher(library: _Library) -> Optional[int]:
 def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
             weight: Tensor, geometry: ConvGeometry) -> Tensor:
     """Output Y (B, C_out, Ho, Wo) without bias, in the input's format."""
-    library, _ = _load()
+    library = _loaded()
     x, weight, atoms = make_dense(x), weight.contiguous(), alpha.shape[1]
     alpha = make_dense(alpha.flatten(1, 2))
     y = torch.empty((alpha.shape[0], weight.shape[0], *alpha.shape[2:]),
@@ -106,7 +113,7 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
              geometry: ConvGeometry,
              needs: Sequence[bool]) -> Tuple[Optional[Tensor], ...]:
     """Gradients of input, coefficients, bases and weight, where needed."""
-    library, _ = _load()
+    library = _loaded()
     grad_bases = None
     if needs[2]:  # rare: bases are fixed in the paper
         grad_bases = stock.backward(grad_output, x, alpha, atom_bases, weight,
@@ -133,6 +140,6 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
         weight.data_ptr(), *(None if grad is None else grad.data_ptr()
                              for grad in (grad_x, grad_alpha, grad_weight)),
         memory.data_ptr(), flags, threads, _launcher(library))
-    if need_alpha:
+    if grad_alpha is not None:
         grad_alpha = grad_alpha.view(shape)
     return grad_x, grad_alpha, grad_bases, grad_weight

@@ -25,6 +25,25 @@ class Chunk(NamedTuple):
                 self.rows.stop - self.rows.start)
 
 
+def split_pixels(batch: int, height: int, width: int,
+                 pixels: int) -> List[Chunk]:
+    """Chunks of at most ``pixels`` pixels each, but of one row at least."""
+
+    def split(count: int, most: int) -> List[slice]:
+        """Slices of about the same length."""
+        size = -(-count // -(-count // max(1, most))) if count else 1
+        return [
+            slice(start, min(start + size, count))
+            for start in range(0, count, size)
+        ]
+
+    return [
+        Chunk(images, rows)
+        for images in split(batch, pixels // (height * width))
+        for rows in split(height, pixels // width)
+    ]
+
+
 def find_live_taps(atom_bases: Optional[Tensor], kernel: int) -> List[int]:
     """Flat indices of the taps that some basis uses.
 
@@ -65,7 +84,7 @@ class GatheredPatches:
         self.width = self.pixels_per_row = width
         self.live = self.taps = live
         self.floats_per_pixel = len(live) * self.channels
-        self._memory: Optional[Tensor] = None
+        self._memory = padded.new_empty(0)
 
     def under_tap(self, padded: Tensor, chunk: Chunk, tap: int,
                   width: int) -> Tensor:
@@ -83,7 +102,7 @@ class GatheredPatches:
 
     def _take(self, chunk: Chunk, *shape: int) -> Tensor:
         size = chunk.shape[0] * chunk.shape[1] * math.prod(shape)
-        if self._memory is None or self._memory.numel() < size:
+        if self._memory.numel() < size:
             self._memory = self.padded.new_zeros(
                 size + self.kernel**2 * self.channels)
         return self._memory[:size].view(*chunk.shape, *shape)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry import ConvGeometry
-from .patches import Chunk, crop, find_live_taps, make_patches
+from .patches import Chunk, crop, find_live_taps, make_patches, split_pixels
 
 CPU_WORKSPACE_BYTES = 8 * 2**20
 GPU_WORKSPACE_BYTES = 256 * 2**20
@@ -60,36 +60,26 @@ class _Plan:
         floats += self.patches.floats_per_pixel
         if any(needs):
             floats += 2 * self.channels * (self.atoms + self.kernel)
-        images, rows = self._chunk_shape(floats * x.element_size())
-        self.chunks = [
-            Chunk(
-                slice(b, min(b + images, self.batch)),
-                slice(i, min(i + rows, self.height)))
-            for b in range(0, self.batch, images)
-            for i in range(0, self.height, rows)
-        ]
+        self.chunks = split_pixels(self.batch, self.height, self.row,
+                                   self._budget() //
+                                   max(1, floats * x.element_size()))
         # Zero where there are junk pixels, and where images get filled up.
-        most = images * rows * self.row
+        most = self.pixels(self.chunks[0]) if self.chunks else 0
         self._coefficients = alpha.new_zeros((most, self.atoms, count))
         self._atoms = alpha.new_empty((most * self.atoms, len(self.taps)))
         self._z = x.new_zeros(
             (_fill_up(most), self.atoms, self.channels))
-        self._dy = x.new_zeros((_fill_up(most), self.out_channels)) \
-            if any(needs) else None
+        self._dy = x.new_zeros(
+            (_fill_up(most) if any(needs) else 0, self.out_channels))
 
-    def _chunk_shape(self, bytes_per_pixel: int) -> Tuple[int, int]:
-        """Images and output rows per chunk."""
+    def _budget(self) -> int:
+        """Bytes that a chunk may take."""
         budget = CPU_WORKSPACE_BYTES if self.alpha.device.type == 'cpu' \
             else GPU_WORKSPACE_BYTES
         # Stays small beside what an unfold would take.
         unfold = self.batch * self.height * self.width * self.channels
-        unfold *= self.kernel**2 * self.alpha.element_size()
-        budget = min(budget, unfold // 8)
-        pixels = max(1, budget // max(1, bytes_per_pixel))
-        if pixels >= self.height * self.row:
-            images = pixels // (self.height * self.row)
-            return max(1, min(images, self.batch)), self.height
-        return 1, max(1, pixels // self.row)
+        return min(budget,
+                   unfold * self.kernel**2 * self.alpha.element_size() // 8)
 
     def pixels(self, chunk: Chunk) -> int:
         """Pixels of a chunk, junk included."""
@@ -188,7 +178,8 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
     grad_alpha = torch.empty_like(
         plan.alpha, memory_format=torch.contiguous_format) \
         if need_alpha else None
-    grad_bases = torch.zeros_like(plan.bases) if need_bases else None
+    grad_bases = torch.zeros_like(plan.bases) \
+        if need_bases and plan.bases is not None else None
     grad_weight = torch.zeros_like(plan.weight).view(groups, -1, depth) \
         if need_weight else None
     # (G * m * C/G, C_out/G): from Y's groups back to Z's.
@@ -199,7 +190,7 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
         coefficients = plan.coefficients(chunk)
         atoms = plan.compose(coefficients)
         patches = plan.patches.read(chunk) if any(needs[1:]) else None
-        if need_weight:
+        if grad_weight is not None and patches is not None:
             z = plan.split_groups(plan.convolve(atoms, patches))
             grad_weight.baddbmm_(
                 dy.view(len(dy), groups, -1).permute(1, 2, 0),
@@ -207,22 +198,24 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
         if not any(needs[:3]):
             continue
         dz = plan.join_groups(_pointwise(dy, transposed, groups))[:len(atoms)]
-        if need_x:
+        if grad_x is not None:
             plan.patches.scatter(grad_x, chunk, atoms, dz)
-        if need_alpha or need_bases:
+        if (need_alpha or need_bases) and patches is not None:
             datoms = atoms  # which nothing reads any more
             torch.bmm(dz, patches.transpose(1, 2), out=datoms)
             datoms = datoms.flatten(0, 1)
-            if need_bases:
+            if grad_bases is not None:
                 grad_bases.addmm_(coefficients.t(), datoms)
-            if need_alpha:
+            if grad_alpha is not None:
                 dalpha = _decompose(plan, datoms)
                 grad_alpha[chunk.images, chunk.rows] = plan.in_image(
                     dalpha, chunk)
-    return (crop(grad_x, geometry) if need_x else None,
-            grad_alpha.permute(0, 3, 4, 1, 2) if need_alpha else None,
-            _spread(plan, grad_bases, atom_bases) if need_bases else None,
-            _unsplit(plan, grad_weight, weight) if need_weight else None)
+    return (None if grad_x is None else crop(grad_x, geometry),
+            None if grad_alpha is None else grad_alpha.permute(0, 3, 4, 1, 2),
+            None if grad_bases is None or atom_bases is None else _spread(
+                plan, grad_bases, atom_bases),
+            None if grad_weight is None else _unsplit(plan, grad_weight,
+                                                      weight))
 
 
 def _decompose(plan: _Plan, datoms: Tensor) -> Tensor:

@@ -1,0 +1,2 @@
+_base_ = './ad-resnet-s_synthetic.py'
+model = dict(backbone=dict(conv_type='conv'))

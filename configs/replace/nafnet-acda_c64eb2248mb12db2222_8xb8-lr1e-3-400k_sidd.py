@@ -1,0 +1,21 @@
+_base_ = [
+    'mmagic::nafnet/nafnet_c64eb2248mb12db2222_8xb8-lr1e-3-400k_sidd.py',
+    '../_base_/custom_imports.py'
+]
+
+# Its 3x3 depthwise convolutions; with 1x1 generators, or these would be most
+# of the network.
+model = dict(
+    _delete_=True,
+    type='ReplaceConvs',
+    model={{_base_.model}},
+    include=r'\.conv2$',
+    conv_cfg=dict(type='ACDAConv', atom_generator=dict(kernel_size=1)))
+
+# The original trains on BGR and validates on RGB.
+train_pipeline = [
+    dict(type='LoadImageFromFile', key='img', channel_order='rgb'),
+    dict(type='LoadImageFromFile', key='gt', channel_order='rgb'),
+    *_base_.train_pipeline[2:]
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

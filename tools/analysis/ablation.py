@@ -1,0 +1,176 @@
+"""Table B: number of atoms and of scales, on photographs, at a small budget.
+
+    python tools/analysis/ablation.py --out work_dirs/ablation
+
+Trains ACDARestorer on degraded photographs that scikit-image ships, once per
+cell; cells that are done are kept, one that was interrupted goes on from its
+last checkpoint.
+"""
+import json
+import os
+import os.path as osp
+import time
+from argparse import ArgumentParser, Namespace
+from typing import Dict, List, Sequence, Tuple
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from mmacda.apis.analysis_command import run_command
+from mmacda.visualization.coefficient_figures import draw_ablation
+from mmacda.visualization.figures import save_figure
+
+ROOT = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
+CONFIG = osp.join(ROOT, 'configs', 'real_sr',
+                  'acda-restorer_photographs-x4.py')
+ATOMS, SCALES = (3, 5, 7, 9, 11, 13, 15), (1, 2, 3, 4, 5)
+FIXED_ATOMS, FIXED_SCALES = 6, 3  # of a sweep, what the paper adopts
+CHECKPOINTS = 4  # per cell
+Cell = Tuple[int, int]
+
+# Table B of the paper, RealSR Final: PSNR and SSIM.
+PAPER_ATOMS = {3: (30.52, .858), 5: (30.68, .866), 7: (30.73, .868),
+               9: (30.74, .868), 11: (30.75, .869), 13: (30.73, .866),
+               15: (30.74, .868)}
+PAPER_SCALES = {1: (30.63, .866), 2: (30.73, .868), 3: (30.72, .868),
+                4: (30.70, .865), 5: (30.69, .866)}
+
+
+def cells_of(atoms: Sequence[int], scales: Sequence[int],
+             full: bool) -> List[Cell]:
+    """The cells to train: two sweeps as in Table B, or their product.
+
+    Raises:
+        ValueError: If a number is not positive.
+    """
+    if min(*atoms, *scales) < 1:
+        raise ValueError('--atoms and --scales take positive integers')
+    if full:
+        return [(m, s) for s in scales for m in atoms]
+    return list(dict.fromkeys([(m, FIXED_SCALES) for m in atoms] +
+                              [(FIXED_ATOMS, s) for s in scales]))
+
+
+def cell_config(args: Namespace, cell: Cell) -> Config:
+    """The config of one cell."""
+    atoms, scales = cell
+    cfg = Config.fromfile(args.config)
+    cfg.work_dir = osp.join(args.out, f'm{atoms}_s{scales}')
+    cfg.experiment_name = f'm{atoms}_s{scales}_{time.time_ns()}'
+    generator = cfg.model.generator
+    generator.update(
+        num_blocks=args.num_blocks,
+        mid_channels=args.mid_channels,
+        acda_cfg=dict(
+            num_atoms=atoms, scales=tuple(range(3, 2 * scales + 2, 2))))
+    cfg.train_cfg.update(max_iters=args.iters, val_interval=args.iters + 1)
+    cfg.param_scheduler.T_max = args.iters
+    cfg.default_hooks.checkpoint.update(
+        interval=max(1, args.iters // CHECKPOINTS), max_keep_ckpts=1,
+        save_best=None)
+    # RealSR's own protocol; the pictures of the test are not wanted.
+    cfg.val_evaluator = dict(
+        type='Evaluator', metrics=[dict(type='RealSRMetric')])
+    cfg.custom_hooks = []
+    cfg.log_level = 'ERROR'
+    cfg.resume = True
+    cfg.randomness = dict(seed=args.seed)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    return cfg
+
+
+def run_cell(args: Namespace, cell: Cell) -> Dict[str, float]:
+    """PSNR and SSIM of one cell, from its file if it is done."""
+    cfg = cell_config(args, cell)
+    settings = dict(
+        config=osp.basename(args.config), cfg_options=args.cfg_options,
+        iters=args.iters, num_blocks=args.num_blocks,
+        mid_channels=args.mid_channels, seed=args.seed)
+    os.makedirs(cfg.work_dir, exist_ok=True)
+    for name, content in (('settings', settings), ('result', None)):
+        path = osp.join(cfg.work_dir, f'{name}.json')
+        if osp.isfile(path):
+            with open(path) as file:
+                found = json.load(file)
+            if name == 'result':
+                return found
+            if found != content:
+                raise ValueError(f'{cfg.work_dir} holds a run of {found}, not '
+                                 f'{content}: choose another --out')
+        elif content is not None:
+            _write(path, content)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    runner.val()
+    scalars = runner.message_hub.get_scalar
+    result = {
+        name: float(scalars(f'val/RealSR/{name}').current())
+        for name in ('PSNR', 'SSIM')
+    }
+    _write(osp.join(cfg.work_dir, 'result.json'), result)
+    return result
+
+
+def _write(path: str, content: dict) -> None:
+    with open(f'{path}.part', 'w') as file:
+        json.dump(content, file)
+    os.replace(f'{path}.part', path)
+
+
+def format_results(results: Dict[Cell, Dict[str, float]]) -> str:
+    """A line per cell, with the paper's where Table B has it."""
+    lines = [f'{"atoms":>6}{"scales":>7}{"PSNR":>8}{"SSIM":>8}'
+             "    paper, RealSR Final"]
+    for (atoms, scales), result in results.items():
+        paper = PAPER_ATOMS.get(atoms) if scales == FIXED_SCALES \
+            else PAPER_SCALES.get(scales) if atoms == FIXED_ATOMS else None
+        if (atoms, scales) == (FIXED_ATOMS, FIXED_SCALES):
+            paper = PAPER_SCALES[scales]
+        text = f'{paper[0]:.2f} / {paper[1]:.3f}' if paper else '-'
+        lines.append(f'{atoms:>6}{scales:>7}{result["PSNR"]:>8.3f}'
+                     f'{result["SSIM"]:>8.4f}    {text}')
+    return '\n'.join(lines)
+
+
+def ablate(args: Namespace) -> None:
+    if args.iters < 1:
+        raise ValueError('--iters must be at least 1')
+    results: Dict[Cell, Dict[str, float]] = {}
+    cells = cells_of(args.atoms, args.scales, args.full)
+    for number, cell in enumerate(cells, 1):
+        start = time.time()
+        results[cell] = run_cell(args, cell)
+        print(f'[{number}/{len(cells)}] {cell[0]} atoms, {cell[1]} scales: '
+              f'PSNR {results[cell]["PSNR"]:.3f}, SSIM '
+              f'{results[cell]["SSIM"]:.4f} ({time.time() - start:.0f} s)')
+    print(f'{args.iters} iterations, {args.num_blocks} blocks of '
+          f'{args.mid_channels} channels, seed {args.seed}')
+    print(format_results(results))
+    path = osp.join(args.out, 'ablation.png')
+    save_figure(draw_ablation(results), path)
+    print(path)
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--out', default='work_dirs/ablation')
+    parser.add_argument('--atoms', type=int, nargs='+', default=ATOMS)
+    parser.add_argument('--scales', type=int, nargs='+', default=SCALES)
+    parser.add_argument(
+        '--full',
+        action='store_true',
+        help='every number of atoms with every number of scales; without it, '
+        f'atoms at {FIXED_SCALES} scales and scales at {FIXED_ATOMS} atoms')
+    parser.add_argument('--iters', type=int, default=300)
+    parser.add_argument('--num-blocks', type=int, default=2)
+    parser.add_argument('--mid-channels', type=int, default=32)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--config', default=CONFIG)
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    run_command(parser, ablate, parser.parse_args())
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,43 @@
+"""The filter explorer: a web page about one image and one model.
+
+    python tools/analysis/explore.py work_dirs/demo/patterns.tiff \
+        --config configs/patterns/acda_patterns.py \
+        --checkpoint work_dirs/demo/acda_patterns/iter_500.pth
+"""
+import os.path as osp
+from argparse import ArgumentParser, Namespace
+
+from mmacda.apis.analysis_command import (add_image_arguments, model_and_image,
+                                          run_command)
+from mmacda.apis.inspection import run_model
+from mmacda.visualization import CoefficientCapture
+from mmacda.visualization.explorer import write_explorer
+
+
+def explore(args: Namespace) -> None:
+    if args.max_channels < 1:
+        raise ValueError('--max-channels must be at least 1')
+    model, inputs, image = model_and_image(args)
+    with CoefficientCapture(model, args.layers) as captured:
+        run_model(model, inputs)
+    title = f'{osp.basename(args.image)} in {osp.basename(args.config)}'
+    size = write_explorer(captured, image, args.out, title,
+                          args.max_channels)
+    print(f'{args.out}: {len(captured)} layers, {size / 1e6:.1f} MB')
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    add_image_arguments(parser)
+    parser.add_argument(
+        '--max-channels',
+        type=int,
+        default=64,
+        help='output, and input, channels of each layer whose filters the '
+        'page can compose')
+    parser.add_argument('--out', default='explorer.html')
+    run_command(parser, explore, parser.parse_args())
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,281 @@
+"""Restoration of real photographs: ACDA against its convolutional twin.
+
+Trains on degraded photographs that scikit-image ships, tests on others of
+them, prints PSNR and SSIM beside the input's and draws crops side by side:
+
+1. denoising: ACDA, its twin, and ACDA + VDNet;
+2. a stand-in for real super-resolution, x4: ACDA and its twin.
+
+    python tools/demo_restoration.py --out work_dirs/demo-restoration
+
+An interrupted call goes on where it ended.
+"""
+import json
+import os
+import os.path as osp
+import time
+from argparse import ArgumentParser
+from typing import Dict, List, NamedTuple, Tuple
+
+import mmcv
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import METRICS
+from mmengine.runner import Runner
+from rich.console import Console
+from rich.table import Table
+
+from mmacda.evaluation.image_quality import psnr, to_uint8
+from mmacda.models.losses import local_noise_level
+from mmacda.visualization.figures import save_figure
+from mmacda.visualization.restoration_figures import (CropRow, draw_crops,
+                                                      draw_noise_level)
+
+CONFIGS = osp.join(osp.dirname(osp.dirname(osp.abspath(__file__))), 'configs')
+CROP = 96  # pixels
+
+
+class Task(NamedTuple):
+    """One degradation.
+
+    Args:
+        name (str): Of its files.
+        title (str): Of its table.
+        degraded (str): What the input is called.
+        configs (Dict[str, str]): Model and config.
+        crops (Dict[str, Tuple[int, int]]): How the file name of a test
+            picture begins, and the top left corner of what is drawn of it.
+    """
+
+    name: str
+    title: str
+    degraded: str
+    configs: Dict[str, str]
+    crops: Dict[str, Tuple[int, int]]
+
+
+TASKS = (
+    Task(
+        'denoising', 'Denoising: camera noise that varies over the picture',
+        'noisy input', {
+            'twin (conv)': 'denoising/acda-restorer-conv_photographs-noise.py',
+            'ACDA': 'denoising/acda-restorer_photographs-noise.py',
+            'ACDA + VDNet': 'denoising/acda-vdn_photographs-noise.py',
+        }, {
+            '0026': (100, 180),
+            '0030': (60, 190),
+            '0032': (235, 335)
+        }),
+    Task(
+        'super-resolution',
+        'Real super-resolution, x4: blur that varies over the picture',
+        'bicubic', {
+            'twin (conv)': 'real_sr/acda-restorer-conv_photographs-x4.py',
+            'ACDA': 'real_sr/acda-restorer_photographs-x4.py',
+        }, {
+            'Canon_001': (100, 180),
+            'Canon_002': (60, 190),
+            'Canon_003': (235, 335)
+        }),
+)
+
+
+def build_runner(config: str, work_dir: str, seed: int, data: str,
+                 iterations: int) -> Runner:
+    """Runner of a config, which goes on from the folder's checkpoint."""
+    cfg = Config.fromfile(osp.join(CONFIGS, config))
+    cfg.work_dir = work_dir
+    cfg.resume = osp.exists(osp.join(work_dir, 'last_checkpoint'))
+    cfg.randomness = dict(seed=seed)
+    cfg.experiment_name = f'{osp.basename(work_dir)}_{time.time_ns()}'
+    cfg.train_cfg.max_iters = iterations
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    schedulers = cfg.param_scheduler
+    for scheduler in schedulers if isinstance(schedulers, list) else [
+            schedulers]:
+        if 'T_max' in scheduler:
+            scheduler.T_max = iterations
+    cfg.default_hooks.checkpoint.update(
+        save_best=None, max_keep_ckpts=1, interval=min(250, iterations))
+    cfg.custom_hooks = None  # the pictures are drawn here
+    for loader in (cfg.train_dataloader, cfg.test_dataloader):
+        loader.dataset.data_root = data
+    return Runner.from_cfg(cfg)
+
+
+def run(config: str, work_dir: str, seed: int, data: str, iterations: int,
+        pictures: List[str]) -> Dict[str, float]:
+    """Train, test and keep some restored pictures.
+
+    Returns:
+        Dict[str, float]: The metrics, ``input/...`` those of the input; from
+        the folder where this was done before.
+    """
+    record = osp.join(work_dir, 'results.json')
+    if osp.exists(record):
+        with open(record) as file:
+            return json.load(file)
+    runner = build_runner(config, work_dir, seed, data, iterations)
+    runner.train()
+    runner.test()
+    main = runner.cfg.test_evaluator
+    main = main.get('metrics', main) if isinstance(main, dict) else main
+    metric = METRICS.build(main[0])
+    results = {
+        name: runner.message_hub.get_scalar(f'test/{metric.prefix}/{name}')
+        .current()
+        for name in ('PSNR', 'SSIM', 'SSIM-2d', 'SSIM-3d')
+        if f'test/{metric.prefix}/{name}' in runner.message_hub.log_scalars
+    }
+    results.update(_save_pictures(runner, metric, work_dir, pictures))
+    _write_json(record, results)
+    return results
+
+
+@torch.no_grad()
+def _save_pictures(runner: Runner, metric, work_dir: str,
+                   pictures: List[str]) -> Dict[str, float]:
+    """Keep chosen pictures; the metrics of all inputs."""
+    dataset = runner.test_loop.dataloaders[0].dataset
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        pair = [v.flip(0) for v in (sample['inputs'],
+                                    sample['data_samples'].gt_img)]  # BGR
+        metric.process(
+            None, [dict(output=dict(pred_img=pair[0]), gt_img=pair[1])])
+        file = osp.basename(sample['data_samples'].gt_path)
+        picture = next((p for p in pictures if file.startswith(p)), None)
+        if picture is None:
+            continue
+        model = runner.model
+        batch = dict(
+            inputs=[sample['inputs']], data_samples=[sample['data_samples']])
+        output, = model.test_step(batch)
+        images = dict(
+            input=pair[0], truth=pair[1], output=output.output.pred_img)
+        for name, image in images.items():
+            mmcv.imwrite(
+                to_uint8(image), osp.join(work_dir, f'{picture}_{name}.png'))
+        if hasattr(model, 'noise_level'):
+            inputs = model.data_preprocessor(batch, False)['inputs']
+            level = model.noise_level(inputs)
+            np.save(
+                osp.join(work_dir, f'{picture}_level.npy'),
+                level[0].mean(0).cpu().numpy())
+    means = metric.compute_metrics(metric.results)
+    return {f'input/{name}': value for name, value in means.items()}
+
+
+def _write_json(path: str, content: dict) -> None:
+    with open(f'{path}.part', 'w') as file:
+        json.dump(content, file, indent=1)
+    os.replace(f'{path}.part', path)
+
+
+def read(work_dir: str, picture: str, name: str) -> np.ndarray:
+    """A kept picture as RGB."""
+    return mmcv.imread(
+        osp.join(work_dir, f'{picture}_{name}.png'), channel_order='rgb')
+
+
+def draw(task: Task, folders: Dict[str, str], out: str) -> List[str]:
+    """Write the figures of a task; their paths."""
+    rows = []
+    for picture, corner in task.crops.items():
+        first = next(iter(folders.values()))
+        truth = read(first, picture, 'truth')
+        versions = {task.degraded: read(first, picture, 'input')}
+        versions.update((name, read(folder, picture, 'output'))
+                        for name, folder in folders.items())
+        notes = {
+            name: f'{psnr(image, truth):.2f} dB'
+            for name, image in versions.items()
+        }
+        versions['ground truth'] = truth
+        rows.append(CropRow(truth, corner, versions, notes))
+    paths = [osp.join(out, f'{task.name}.png')]
+    save_figure(
+        draw_crops(rows, CROP, f'{task.title}. PSNR of the whole picture'),
+        paths[0])
+    for folder in folders.values():
+        picture = next(iter(task.crops))
+        level = osp.join(folder, f'{picture}_level.npy')
+        if osp.exists(level):
+            paths.append(osp.join(out, 'noise_level.png'))
+            noisy, truth = (
+                read(folder, picture, name) for name in ('input', 'truth'))
+            save_figure(
+                draw_noise_level(noisy, np.load(level),
+                                 local_noise_level(noisy, truth)), paths[-1])
+    return paths
+
+
+def add_row(table: Table, name: str, runs: List[Dict[str, float]],
+            metrics: List[str]) -> None:
+    """Means over the seeds and, with several, their range."""
+    cells = [name]
+    for metric in metrics:
+        values = [run[metric] for run in runs]
+        digits = 2 if metric.endswith('PSNR') else 4
+        text = f'{np.mean(values):.{digits}f}'
+        if len(values) > 1 and max(values) > min(values):
+            text += f' ({min(values):.{digits}f} to {max(values):.{digits}f})'
+        cells.append(text)
+    table.add_row(*cells)
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        '--out', default='work_dirs/demo-restoration', help='folder')
+    parser.add_argument(
+        '--iterations', type=int, default=1500, help='of every training')
+    parser.add_argument(
+        '--seeds', type=int, default=1, help='trainings per model')
+    parser.add_argument(
+        '--tasks',
+        nargs='+',
+        choices=[task.name for task in TASKS],
+        default=[task.name for task in TASKS])
+    args = parser.parse_args()
+    if args.iterations < 1 or args.seeds < 1:
+        parser.error('--iterations and --seeds must be at least 1')
+    start = time.time()
+    console = Console(width=100)
+    data = osp.join(args.out, 'photographs')
+    paths = []
+    with console.capture() as capture:
+        for task in TASKS:
+            if task.name not in args.tasks:
+                continue
+            results: Dict[str, list] = {}
+            folders: Dict[str, str] = {}
+            for seed in range(args.seeds):
+                for name, config in task.configs.items():
+                    stem = osp.splitext(osp.basename(config))[0]
+                    folder = osp.join(
+                        args.out, f'{stem}_{args.iterations}_seed{seed}')
+                    results.setdefault(name, []).append(
+                        run(config, folder, seed, data, args.iterations,
+                            list(task.crops)))
+                    folders.setdefault(name, folder)
+            paths += draw(task, folders, args.out)
+            measured = next(iter(results.values()))[0]
+            metrics = [m for m in measured if not m.startswith('input/')]
+            table = Table(
+                title=f'{task.title}; {args.iterations} iterations',
+                min_width=88)
+            for column in ('', *metrics):
+                table.add_column(column)
+            add_row(table, task.degraded,
+                    [{m: measured[f'input/{m}'] for m in metrics}], metrics)
+            for name, runs in results.items():
+                add_row(table, name, runs, metrics)
+            console.print(table)
+    print(capture.get())
+    print(f'pictures: {", ".join(paths)}; {time.time() - start:.0f} s')
+
+
+if __name__ == '__main__':
+    main()
