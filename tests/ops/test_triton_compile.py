@@ -140,7 +140,8 @@ def test_every_launch_compiles(case, dtype, toolchain, monkeypatch, tmp_path):
     kernels = [launched[0].__name__ for launched in launches]
     assert {'convolve', 'correlate'} <= set(kernels)
     assert ('mix' in kernels) is (case.scales is not None)
-    for architecture in (80, 90) if case.name == 'paper' else (90, ):
+    older = case.name == 'paper' and dtype == torch.bfloat16
+    for architecture in (80, 90) if older else (90, ):
         for launched in launches:
             compiled = compile_launch(launched, architecture)
             registers, spilled = usage(ptxas, compiled.asm['ptx'],
