@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import MODELS
-from scipy import ndimage, stats
+from scipy import stats
 from scipy.special import digamma, gammaln
 from torch.distributions import Gamma, Normal, kl_divergence
 
