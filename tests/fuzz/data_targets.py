@@ -178,7 +178,8 @@ def written(save):
 
 
 CHECKPOINTS = [
-    written(partial(torch.save, content)) for content in (dict(state_dict=dict(weight=torch.ones(3))),
+    written(partial(torch.save, content))
+    for content in (dict(state_dict=dict(weight=torch.ones(3))),
                     dict(weight=torch.ones(3)), [1, 2])
 ]
 
