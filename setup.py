@@ -17,9 +17,9 @@ MMAGIC = [
     'mediapipe<=0.10.21', 'huggingface_hub<0.26', 'numpy<2', 'setuptools<81'
 ]
 DEV = [
-    'pytest', 'hypothesis', 'coverage', 'scikit-learn', 'scikit-image',
-    'tensorboard', 'onnx', 'onnxruntime', 'onnxscript', 'plotly',
-    'playwright', 'mypy', 'pre-commit', 'ruff'
+    'pytest', 'pytest-xdist', 'hypothesis', 'coverage', 'scikit-learn',
+    'scikit-image', 'tensorboard', 'onnx', 'onnxruntime', 'onnxscript',
+    'plotly', 'playwright', 'mypy', 'pre-commit', 'ruff'
 ]
 
 

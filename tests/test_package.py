@@ -87,15 +87,18 @@ def test_names_of_the_backends():
 
 REGISTERED = [
     (MODELS, ('ACDAConv', 'ACDALeNet', 'ACDARestorer', 'AdResNet',
-              'AtomGenerator', 'CondConv', 'DFNConv', 'DynamicConv',
-              'PatternDetector', 'ReplaceConvs')),
+              'AtomGenerator', 'CondConv', 'DFNConv', 'DensityCounter',
+              'DensityHead', 'DynamicConv', 'PatternDetector',
+              'ReplaceConvs', 'VDNNoiseNet', 'VDNUNet',
+              'VariationalDenoiser', 'VariationalDenoisingLoss')),
     (DATASETS, ('Digits', 'MultiScalePatterns', 'NWPUCrowd', 'Photographs',
                 'RealSR', 'ShanghaiTech', 'SyntheticCrowd', 'UCFQNRF')),
     (TRANSFORMS, ('GenerateDensityMap', 'LoadImagePair', 'PackCrowdInputs',
                   'RandomCropCrowd', 'RandomFlipCrowd', 'RandomScaleCrowd',
                   'ResizeCrowd')),
     (METRICS, ('CountingMetric', 'RealSRMetric', 'SIDDMetric')),
-    (HOOKS, ('CoefficientVisualizationHook', )),
+    (HOOKS, ('CoefficientVisualizationHook', 'CountingVisualizationHook')),
+    (OPTIM_WRAPPERS, ('SeparateClipOptimWrapper', )),
 ]
 
 

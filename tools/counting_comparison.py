@@ -37,6 +37,9 @@ def load_config(name: str, seed: int, args: Namespace) -> Config:
     cfg = Config.fromfile(osp.join(CONFIGS, name))
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+    if args.epochs is not None:
+        cfg.train_cfg.max_epochs = args.epochs
+        cfg.param_scheduler[-1].T_max = args.epochs
     cfg.randomness = dict(seed=seed)
     return cfg
 
@@ -134,10 +137,14 @@ def parse_args() -> Namespace:
     parser.add_argument(
         '--seeds', type=int, default=3, help='runs per network')
     parser.add_argument(
+        '--epochs', type=int, help='default: as many as the config has')
+    parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
     if args.seeds < 1:
         parser.error('--seeds must be at least 1')
+    if args.epochs is not None and args.epochs < 1:
+        parser.error('--epochs must be at least 1')
     return args
 
 

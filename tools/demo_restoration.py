@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmacda.evaluation.image_quality import psnr, to_uint8
-from mmacda.models.losses import local_noise_variance
+from mmacda.models.losses import local_noise_level
 from mmacda.visualization.figures import save_figure
 from mmacda.visualization.restoration_figures import (CropRow, draw_crops,
                                                       draw_noise_level)
@@ -91,7 +91,11 @@ def build_runner(config: str, work_dir: str, seed: int, data: str,
     cfg.experiment_name = f'{osp.basename(work_dir)}_{time.time_ns()}'
     cfg.train_cfg.max_iters = iterations
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    cfg.param_scheduler.T_max = iterations
+    schedulers = cfg.param_scheduler
+    for scheduler in schedulers if isinstance(schedulers, list) else [
+            schedulers]:
+        if 'T_max' in scheduler:
+            scheduler.T_max = iterations
     cfg.default_hooks.checkpoint.update(
         save_best=None, max_keep_ckpts=1, interval=min(250, iterations))
     cfg.custom_hooks = None  # the pictures are drawn here
@@ -145,18 +149,17 @@ def _save_pictures(runner: Runner, metric, work_dir: str,
         if picture is None:
             continue
         model = runner.model
-        output, = model.test_step(
-            dict(
-                inputs=[sample['inputs']],
-                data_samples=[sample['data_samples']]))
+        batch = dict(
+            inputs=[sample['inputs']], data_samples=[sample['data_samples']])
+        output, = model.test_step(batch)
         images = dict(
             input=pair[0], truth=pair[1], output=output.output.pred_img)
         for name, image in images.items():
             mmcv.imwrite(
                 to_uint8(image), osp.join(work_dir, f'{picture}_{name}.png'))
         if hasattr(model, 'noise_level'):
-            level = model.noise_level(
-                sample['inputs'][None].to(output.gt_img.device) / 255)
+            inputs = model.data_preprocessor(batch, False)['inputs']
+            level = model.noise_level(inputs)
             np.save(
                 osp.join(work_dir, f'{picture}_level.npy'),
                 level[0].mean(0).cpu().numpy())
@@ -204,15 +207,8 @@ def draw(task: Task, folders: Dict[str, str], out: str) -> List[str]:
                 read(folder, picture, name) for name in ('input', 'truth'))
             save_figure(
                 draw_noise_level(noisy, np.load(level),
-                                 measured_level(noisy, truth)), paths[-1])
+                                 local_noise_level(noisy, truth)), paths[-1])
     return paths
-
-
-def measured_level(noisy: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Local standard deviation of the noise, white at 1."""
-    pair = (torch.from_numpy(image / 255.).permute(2, 0, 1)[None]
-            for image in (noisy, truth))
-    return local_noise_variance(*pair).mean(1)[0].sqrt().numpy()
 
 
 def add_row(table: Table, name: str, runs: List[Dict[str, float]],

@@ -114,7 +114,8 @@ def merge_cases(rows: List[dict]) -> List[dict]:
     for row in rows:
         function, _, rest = row['test'].partition('[')
         suffix = rest.partition(']')[2] if rest else ''
-        key = (function + suffix, row['what'], str(row['bound']), row['result'])
+        key = (function + suffix, row['what'], str(row['bound']),
+               row['result'])
         if row['result'] == 'FAIL':
             key += (row['test'], )
         groups.setdefault(key, []).append(row)

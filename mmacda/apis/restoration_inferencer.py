@@ -132,12 +132,16 @@ class RestorationInferencer:
 
     @torch.no_grad()
     def _predict(self, pixels: np.ndarray) -> np.ndarray:
-        """Predict float32 BGR of (h, w, 3) with white at 255."""
+        """Predict float32 BGR of (h, w, 3) with white at 255.
+
+        Models that do not ask for an order get RGB, as from the pipelines of
+        mmagic's configs.
+        """
         from mmagic.structures import DataSample
         inputs = torch.from_numpy(
-            np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+            np.ascontiguousarray(pixels[..., ::-1].transpose(2, 0, 1)))
         sample = DataSample(
-            metainfo=dict(img_channel_order='bgr', img_color_type='color'))
+            metainfo=dict(img_channel_order='rgb', img_color_type='color'))
         sample, = self.model.test_step(
             dict(inputs=[inputs], data_samples=[sample]))
         return sample.output.pred_img.numpy().transpose(1, 2, 0)

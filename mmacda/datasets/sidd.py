@@ -113,6 +113,8 @@ def cut_pairs(root: str,
     if not 0 < step <= tile:
         raise ValueError(f'step must lie between 1 and tile={tile}, but got '
                          f'{step}')
+    if processes < 1:
+        raise ValueError(f'processes must be at least 1, but got {processes}')
     pairs = find_pairs(root)
     tiling = dict(tile=tile, step=step)
     record = Path(out) / TILING_FILE

@@ -45,7 +45,8 @@ class CountingVisualizationHook(Hook):
                  kernel_size: int = 15,
                  sigma: float = 4.):
         if interval < 1:
-            raise ValueError(f'interval must be at least 1, but got {interval}')
+            raise ValueError(
+                f'interval must be at least 1, but got {interval}')
         self.enable = enable
         self.interval = interval
         self.show = show

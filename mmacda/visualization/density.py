@@ -16,6 +16,9 @@ def overlay_density(image: np.ndarray,
                     peak: Optional[float] = None) -> np.ndarray:
     """Heat over a darkened grey image: the more people, the brighter.
 
+    Brightness goes with the root of the density, so that single people can be
+    seen beside a crowd.
+
     Args:
         image (ndarray): (H, W, 3) uint8 RGB.
         density (ndarray): (H, W), people per pixel.
@@ -27,10 +30,10 @@ def overlay_density(image: np.ndarray,
     """
     if peak is None:
         peak = float(density.max(initial=0))
-    heat = np.clip(density / max(peak, 1e-12), 0, 1)
+    heat = np.sqrt(np.clip(density / max(peak, 1e-12), 0, 1))
     colour = cv2.applyColorMap((heat * 255).astype(np.uint8), COLORMAP)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] * 0.6
-    opacity = np.sqrt(heat)[..., None]
+    opacity = heat[..., None]
     return (grey * (1 - opacity) + colour[..., ::-1] * opacity).astype(
         np.uint8)
 

@@ -139,7 +139,8 @@ def test_tool_says_what_is_wrong(tool, trained, tmp_path):
     assert 'foreign.pth is not a checkpoint of this network' in message
     truncated = tmp_path / 'truncated.pth'
     truncated.write_bytes(trained.read_bytes()[:5000])
-    assert 'truncated.pth is not a checkpoint: ' in tool(DIGITS, truncated, *end)
+    printed = tool(DIGITS, truncated, *end)
+    assert 'truncated.pth is not a checkpoint: ' in printed
     assert 'missing.pth' in tool(DIGITS, tmp_path / 'missing.pth', *end)
     assert 'missing.py' in tool(tmp_path / 'missing.py', trained, *end)
     assert 'opset must be at least 17' in tool(

@@ -54,11 +54,12 @@ def picture(*shape, dtype=np.uint8):
 
 
 def test_is_the_model_s_prediction(restore):
-    """RGB in [0, 1] for the network; BGR of 8 bits, rounded, outside."""
+    """Centred RGB for the network; BGR of 8 bits, rounded, outside."""
     image = picture(21, 30, 3)
     x = torch.from_numpy(image[..., ::-1] / 255.).float().permute(2, 0, 1)
     with torch.no_grad():
-        y = restore.model.generator(x[None])[0].permute(1, 2, 0).numpy()
+        y = restore.model.generator(x[None] - 0.5)[0] + 0.5
+    y = y.permute(1, 2, 0).numpy()
     expected = np.round(np.clip(y, 0, 1) * 255)[..., ::-1]
     result = restore(image)
     assert result.dtype == np.uint8 and result.shape == expected.shape

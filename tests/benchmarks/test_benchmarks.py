@@ -10,7 +10,7 @@ import torch
 
 from mmacda.ops import backends
 from tests.ops.large_cases import SWEEP_CASES, paper_layer
-from tools.benchmarks import growth, operator, sweep
+from tools.benchmarks import goals, growth, operator, sweep
 from tools.benchmarks.child import ChildError, measure_model, measure_operator
 from tools.benchmarks.common import ROOT, Report, replacing, time_interleaved
 from tools.benchmarks.contestants import (CHOSEN, UNFOLD, GateError, check,
@@ -50,6 +50,48 @@ def test_quick_run_of_the_command(tmp_path):
         assert row['goal'] == '', 'a tiny layer has no goal'
     assert ('forward+backward', 'stock', 'conv7') in ratios
     assert [p.name for p in tmp_path.iterdir()] == ['speed-cpu.csv']
+
+
+def test_rows_tell_dtypes_apart(tmp_path):
+    operator.main([
+        '--quick', '--sections', 'speed', '--threads', '1', '--dtype',
+        'float32', 'bfloat16', '--out',
+        str(tmp_path)
+    ])
+    rows = read(tmp_path / 'speed-cpu.csv')
+    kinds = {
+        dtype: [(r['measure'], r['contestant'], r['rival']) for r in rows
+                if r['dtype'] == dtype]
+        for dtype in ('float32', 'bfloat16')
+    }
+    assert ('forward', 'stock', 'conv7') in kinds['float32']
+    assert set(kinds['bfloat16']) <= set(kinds['float32'])
+    assert len(rows) == sum(map(len, kinds.values()))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
+def test_without_a_gpu_nothing_is_measured_on_one(tmp_path):
+    done = subprocess.run(
+        [sys.executable, SCRIPT, '--device', 'cuda', '--out', tmp_path],
+        capture_output=True,
+        text=True)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == 'error: PyTorch finds no GPU here: nothing was measured'
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('arguments, goal', [
+    (('forward', 'triton', 'unfold', 'cuda', 'bfloat16'), 0.25),
+    (('forward+backward', 'triton', 'unfold', 'cuda', 'bfloat16'), 0.3),
+    (('forward', 'triton', 'conv7', 'cuda', 'bfloat16'), 0.7),
+    (('forward', 'triton', 'conv7', 'cuda', 'float32'), 0.35),
+    (('forward', 'stock', 'conv7', 'cuda', 'float32'), None),
+    (('forward', 'native', 'conv7', 'cpu', 'float32'), 0.18),
+    (('forward', 'native', 'conv7', 'cpu', 'bfloat16'), None),
+])
+def test_goals_depend_on_device_and_dtype(arguments, goal):
+    assert goals.limit('1x256x64x64', *arguments) == goal
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_resumes_from_the_named_checkpoint(make_runner, tmp_path):
     marker = tmp_path / 'work' / 'last_checkpoint'
     marker.write_text(str(tmp_path / 'work' / 'iter_4.pth'))  # by hand
     runner = make_runner(6)
-    runner.train_loop
+    assert runner.train_loop.iter == 0
     runner.call_hook('before_run')
     assert marker.read_text().endswith('iter_4.pth')
 

@@ -21,7 +21,9 @@ from tests.crowd_layouts import write_nwpu, write_shanghaitech, write_ucf_qnrf
 CONFIGS = Path(__file__).parents[2] / 'configs'
 # Families whose configs are trained by a test of their own, next to this one.
 OWN_TESTS = dict(
-    real_sr='test_real_sr_configs.py', replace='test_replace_configs.py')
+    denoising='test_denoising_configs.py',
+    real_sr='test_real_sr_configs.py',
+    replace='test_replace_configs.py')
 BATCH, SIDE = 2, 64
 
 

@@ -13,7 +13,7 @@ from test_configs import WRITERS
 BASES = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
 # Crop, shorter side in the test, training and validation images of three.
 EXPECTED = dict(
-    crowd_synthetic=(192, 288, 2, 1),
+    crowd_synthetic=(128, 288, 2, 1),
     shanghaitech_a=(256, 30, 2, 1),
     shanghaitech_b=(512, 30, 2, 1),
     ucf_qnrf=(512, 512, 2, 1),

@@ -2,6 +2,7 @@
 import io
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -177,7 +178,7 @@ def written(save):
 
 
 CHECKPOINTS = [
-    written(lambda stream: torch.save(content, stream))
+    written(partial(torch.save, content))
     for content in (dict(state_dict=dict(weight=torch.ones(3))),
                     dict(weight=torch.ones(3)), [1, 2])
 ]
@@ -204,7 +205,8 @@ def annotations(draw):
     points = np.ones((draw(st.integers(0, 3)), 2))
     kind = draw(st.sampled_from(('mat', 'json', 'jpg', 'points')))
     if kind == 'points':
-        values = draw(st.sampled_from((*JUNK, points, np.ones(3), [[1, 2], [3]])))
+        values = draw(
+            st.sampled_from((*JUNK, points, np.ones(3), [[1, 2], [3]])))
         return lambda: as_points(values, 'a.mat')
     save, read = dict(
         mat=(lambda stream: savemat(stream, dict(points=points)),

@@ -35,14 +35,16 @@ def restorer():
 
 def draw_photo(draw):
     return draw_picture(
-        draw, *draw(st.sampled_from(((3, ), (3, ), (3, ), (), (1, ), (4, ), (2, )))),
+        draw,
+        *draw(st.sampled_from(((3, ), (3, ), (3, ), (), (1, ), (4, ), (2, )))),
         dtype=draw(st.sampled_from((np.uint8, np.uint8, np.uint8, np.uint16,
                                     np.int64))))
 
 
 @target(share=1, errors=(FileNotFoundError, ))
 def counting_inferencer(draw):
-    inputs = [draw_photo(draw) for _ in range(draw(st.sampled_from((1, 2, 0))))]
+    count = draw(st.sampled_from((1, 2, 0)))
+    inputs = [draw_photo(draw) for _ in range(count)]
     arguments = spoil(
         draw,
         dict(

@@ -1,7 +1,6 @@
 """Layers, replacement, and small models."""
 import numpy as np
 import pytest
-import torch
 import torch.nn as nn
 from hypothesis import strategies as st
 from mmengine.registry import MODELS

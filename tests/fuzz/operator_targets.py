@@ -92,5 +92,6 @@ def bases(draw):
 
 @target(share=1)
 def basis_set(draw):
-    arguments = spoil(draw, dict(size=draw(st.sampled_from((3, 5, 7, 9, 13, 1, 4, -3)))))
+    sizes = (3, 5, 7, 9, 13, 1, 4, -3)
+    arguments = spoil(draw, dict(size=draw(st.sampled_from(sizes))))
     return lambda: fourier_bessel_set(**arguments)

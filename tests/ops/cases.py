@@ -11,11 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmacda.ops import adaptive_conv2d, fourier_bessel_bases
+from mmacda.ops import (adaptive_conv2d, available_backends,
+                        fourier_bessel_bases)
 
 Pair = Tuple[int, int]
 # In the order of the operator's arguments.
 OPERANDS = ('input', 'basis_coefficients', 'atom_bases', 'weight', 'bias')
+# triton has tests of its own: in its interpreter, and on a GPU.
+CPU_BACKENDS = tuple(b for b in available_backends() if b != 'triton')
 # Backends that serve every call: a skip would hide a failure.
 UNCONDITIONAL = ('stock', 'reference')
 

@@ -7,8 +7,8 @@ import torch
 from mmacda.ops import adaptive_conv2d, available_backends, reference
 from mmacda.ops.backends import BACKENDS, ENVIRONMENT_VARIABLE
 
-from .cases import (CASES, OPERANDS, UNCONDITIONAL, Case, bind, evaluate,
-                    relative_error)
+from .cases import (CASES, CPU_BACKENDS, OPERANDS, UNCONDITIONAL, Case, bind,
+                    evaluate, relative_error)
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4}
 SMALL = Case('small', batch=1, in_channels=2, out_channels=2, size=(3, 4))
@@ -18,7 +18,7 @@ GRADCHECK_CASES = [
     Case('strided-groups', 2, 2, 2, (4, 3), stride=(2, 1), groups=2),
     Case('dilated', 1, 1, 2, (3, 4), dilation=(2, 1), padding=(2, 0)),
 ]
-every_backend = pytest.mark.parametrize('backend', available_backends())
+every_backend = pytest.mark.parametrize('backend', CPU_BACKENDS)
 
 
 @every_backend
@@ -118,21 +118,6 @@ def test_activations_in_place(operand, bias, backend):
     assert torch.equal(output, expected)
     for name, grad in expected_grads.items():
         assert torch.equal(grads[name], grad), name
-
-
-@pytest.fixture
-def nan_in_new_memory():
-    """Every ``torch.empty`` comes filled with NaN."""
-    if not hasattr(torch.utils, 'deterministic'):
-        pytest.skip('torch < 2.2 does not fill uninitialized memory')
-    before = (torch.are_deterministic_algorithms_enabled(),
-              torch.is_deterministic_algorithms_warn_only_enabled(),
-              torch.utils.deterministic.fill_uninitialized_memory)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = True
-    yield
-    torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-    torch.utils.deterministic.fill_uninitialized_memory = before[2]
 
 
 @every_backend

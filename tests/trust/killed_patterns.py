@@ -12,7 +12,8 @@ train_dataloader = dict(
             for seed in range(4)
         ]),
     sampler=dict(shuffle=True))
-model = dict(conv_cfg=dict(atom_generator=dict(norm_cfg=dict(type='BN', _delete_=True))))
+generator = dict(norm_cfg=dict(type='BN', _delete_=True))
+model = dict(conv_cfg=dict(atom_generator=generator))
 train_cfg = dict(max_iters=40)
 param_scheduler = dict(T_max=40)
 default_hooks = dict(

@@ -91,7 +91,8 @@ class Operator(nn.Module):
         pad = scales[-1] // 2
         out = [(n - 1) // stride + 1 for n in size]
         torch.manual_seed(0)
-        self.alpha = nn.Parameter(torch.tanh(torch.randn(2, 6, len(psi), *out)))
+        alpha = torch.randn(2, 6, len(psi), *out)
+        self.alpha = nn.Parameter(torch.tanh(alpha))
         self.weight = nn.Parameter(
             torch.randn(out_channels, channels // groups * 6, 1, 1))
         self.bias = nn.Parameter(torch.randn(out_channels))

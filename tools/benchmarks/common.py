@@ -4,6 +4,8 @@ import os
 import platform
 import sys
 import time
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Callable, Dict, List, NamedTuple, Optional
 
@@ -43,6 +45,7 @@ class Row(NamedTuple):
     upper: float
     unit: str
     goal: Optional[float] = None
+    dtype: str = ''
 
     @property
     def verdict(self) -> str:
@@ -53,7 +56,8 @@ class Row(NamedTuple):
     def __str__(self) -> str:
         name = f'{self.contestant} / {self.rival}' if self.rival \
             else self.contestant
-        text = (f'{self.case:<26} {self.measure:<22} {name:<19} '
+        text = (f'{self.case:<26} {self.dtype:<9}{self.measure:<22} '
+                f'{name:<19} '
                 f'{self.median:9.4g} {self.unit:<3} '
                 f'[{self.lower:.4g}, {self.upper:.4g}]')
         if self.goal is not None:
@@ -64,10 +68,16 @@ class Row(NamedTuple):
 def environment(device: str) -> Dict[str, object]:
     """Versions, threads and hardware of this run."""
     name = torch.cuda.get_device_name() if device == 'cuda' else cpu_model()
+    software = {}
+    if device == 'cuda':
+        software = dict(
+            cuda=torch.version.cuda or torch.version.hip,
+            triton=version('triton') if find_spec('triton') else 'none')
     return dict(
         date=time.strftime('%Y-%m-%d'),
         mmacda=mmacda.__version__,
         torch=torch.__version__,
+        **software,
         python=platform.python_version(),
         threads=torch.get_num_threads(),
         cores=os.cpu_count(),
@@ -91,13 +101,15 @@ class Report:
     def __init__(self, device: str, folder: Path = RESULTS):
         self.device, self.folder = device, Path(folder)
         self.environment = environment(device)
+        self.dtype = 'float32'  # of the rows to come
         self.rows: List[Row] = []
         print(
             ', '.join(f'{k} {v}' for k, v in self.environment.items()),
             flush=True)
 
     def add(self, *args, **kwargs) -> Row:
-        self.rows.append(Row(*args, **kwargs))
+        row = Row(*args, **kwargs)
+        self.rows.append(row._replace(dtype=row.dtype or self.dtype))
         print(self.rows[-1], flush=True)
         return self.rows[-1]
 

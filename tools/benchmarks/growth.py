@@ -118,7 +118,8 @@ def plot(figures: dict, report: Report):
         f'{run["device"]}, {run["threads"]} threads, '
         f'torch {run["torch"]}',
         fontsize='medium')
-    path = report.folder / f'{SECTION}-{report.device}.png'
+    kind = '' if report.dtype == 'float32' else f'-{report.dtype}'
+    path = report.folder / f'{SECTION}-{report.device}{kind}.png'
     with replacing(path, 'wb') as file:
         figure.savefig(file, format='png', dpi=120)
     return path

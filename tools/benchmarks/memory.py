@@ -4,6 +4,7 @@ from typing import Callable, Sequence
 import torch
 
 from tests.ops.cases import Case
+from tests.ops.large_cases import GPU_CASES
 from tools.analysis.memory import saved_storages
 
 from . import goals
@@ -40,7 +41,7 @@ def run(report: Report, cases: Sequence[Case], device: str,
                                        dtype)['extra']
                 for name in names
             }
-            _add(report, case, measure, peaks, goals.PEAK_MEMORY)
+            _add(report, case, measure, peaks, goals.PEAK_MEMORY[device])
 
 
 def _add(report: Report, case: Case, measure: str, sizes: dict,
@@ -50,4 +51,4 @@ def _add(report: Report, case: Case, measure: str, sizes: dict,
                    'MiB')
     ratio = sizes[CHOSEN] / max(1, sizes[UNFOLD])
     report.add(SECTION, str(case), measure, CHOSEN, UNFOLD, *[ratio] * 3, 'x',
-               goal if str(case) in goals.LIMITS else None)
+               goal if case in GPU_CASES else None)

@@ -4,7 +4,7 @@ Every backend is first compared with the definition; nothing is timed on a
 wrong result. Contestants take turns and ratios are taken in every round.
 Rows go to benchmarks/results, with the versions, threads and device.
 
-    python tools/benchmarks/operator.py [--models] [--quick]
+    python tools/benchmarks/operator.py [--models] [--quick] [--device cuda]
 """
 import sys
 from os.path import abspath, dirname
@@ -20,7 +20,7 @@ import time
 
 import torch
 
-from tests.ops.large_cases import LARGE_CASES, paper_layer
+from tests.ops.large_cases import GPU_CASES, LARGE_CASES, paper_layer
 from tools.benchmarks import growth, memory, models, speed, sweep
 from tools.benchmarks.common import RESULTS, Report, fail
 from tools.benchmarks.contestants import GateError
@@ -42,15 +42,16 @@ def parse_args(argv=None):
     parser.add_argument(
         '--cases',
         nargs='+',
-        choices=[str(case) for case in LARGE_CASES],
-        help='of speed and memory; default: all')
+        choices=[str(case) for case in GPU_CASES],
+        help='of speed and memory; default: all, the largest on a GPU only')
     parser.add_argument('--rounds', type=int, default=7)
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
     parser.add_argument(
         '--dtype',
+        nargs='+',
         choices=('float32', 'bfloat16', 'float16'),
-        default='float32')
+        help='default: float32, on a GPU bfloat16 too')
     parser.add_argument(
         '--sweep-cases', type=int, default=20, help='random ones')
     parser.add_argument('--seed', type=int, default=0, help='of the sweep')
@@ -61,19 +62,29 @@ def parse_args(argv=None):
 def main(argv=None) -> None:
     args = parse_args(argv)
     if args.device == 'cuda' and not torch.cuda.is_available():
-        fail('PyTorch finds no GPU here')
+        fail('PyTorch finds no GPU here: nothing was measured')
     torch.set_num_threads(args.threads)
-    dtype = getattr(torch, args.dtype)
+    dtypes = args.dtype or ['float32']
+    timed = LARGE_CASES
+    if args.device == 'cuda':
+        dtypes, timed = args.dtype or ['bfloat16', 'float32'], GPU_CASES
+        # float32 is float32 for everybody, and convolutions get tuned.
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.benchmark = True
     rounds = 2 if args.quick else args.rounds
     cases = QUICK if args.quick else [
-        case for case in LARGE_CASES if str(case) in (args.cases or str(case))
+        case for case in GPU_CASES
+        if (str(case) in args.cases if args.cases else case in timed)
     ]
     report = Report(args.device, args.out)
     start = time.perf_counter()
     try:
         for section in args.sections:
-            run_section(section, report, cases, rounds, args, dtype)
+            for report.dtype in dtypes:
+                run_section(section, report, cases, rounds, args)
             print(f'rows: {report.write(section)}', flush=True)
+        report.dtype = 'float32'
         if args.models:
             sizes = dict(
                 layers=[(1, 16, 12,
@@ -91,8 +102,8 @@ def main(argv=None) -> None:
     print(f'{report.summary()} in {time.perf_counter() - start:.0f} s')
 
 
-def run_section(section, report, cases, rounds, args, dtype) -> None:
-    common = dict(device=args.device, dtype=dtype)
+def run_section(section, report, cases, rounds, args) -> None:
+    common = dict(device=args.device, dtype=getattr(torch, report.dtype))
     if section == 'speed':
         speed.run(report, cases, rounds, **common)
     elif section == 'memory':

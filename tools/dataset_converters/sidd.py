@@ -1,13 +1,22 @@
 """Cut SIDD's training pairs into tiles for mmagic's BasicImageDataset.
 
-    python tools/dataset_converters/sidd.py SIDD_Medium_Srgb --out data/SIDD/train
+    python tools/dataset_converters/sidd.py SIDD_Medium_Srgb \
+        --out data/SIDD/train
 
 A repeated call goes on where the last one was interrupted.
 """
 import os
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 
+from mmacda.apis.analysis_command import run_command
 from mmacda.datasets.sidd import cut_pairs
+
+
+def convert(args: Namespace) -> None:
+    """Cut what the command line asks for."""
+    count = cut_pairs(args.root, args.out, args.tile, args.step,
+                      args.processes)
+    print(f'{count} pairs of tiles in {args.out}')
 
 
 def main() -> None:
@@ -22,15 +31,7 @@ def main() -> None:
         '--step', type=int, default=384, help='pixels from tile to tile')
     parser.add_argument(
         '--processes', type=int, default=os.cpu_count() or 1)
-    args = parser.parse_args()
-    if args.processes < 1:
-        parser.error('--processes must be at least 1')
-    try:
-        count = cut_pairs(args.root, args.out, args.tile, args.step,
-                          args.processes)
-    except ValueError as error:
-        raise SystemExit(f'error: {error}') from None
-    print(f'{count} pairs of tiles in {args.out}')
+    run_command(parser, convert, parser.parse_args())
 
 
 if __name__ == '__main__':

@@ -12,7 +12,7 @@ load_image = dict(
     imdecode_backend='pillow')
 train_pipeline = [
     load_image,
-    dict(type='RandomCropCrowd', crop_size=192),
+    dict(type='RandomCropCrowd', crop_size=128),
     dict(type='RandomFlipCrowd', prob=0.5),
     dict(type='GenerateDensityMap', kernel_size=15, sigma=4),
     dict(type='PackCrowdInputs'),
@@ -20,7 +20,7 @@ train_pipeline = [
 test_pipeline = [load_image, dict(type='PackCrowdInputs')]
 
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     num_workers=0,
     persistent_workers=False,
     dataset=dict(

@@ -20,7 +20,9 @@ FACTORS = {
     3: ((1, 1), (1, 3)),
     4: ((1, 1), (2, 2)),
 }
-RESIDUAL_INIT_SCALE = 0.1
+# Of the last convolution of each bottleneck, and of the network's: larger
+# outputs than what is to be restored kill ReLUs in the first steps.
+RESIDUAL_INIT_SCALE, OUTPUT_INIT_SCALE = 0.1, 0.01
 
 
 @MODELS.register_module()
@@ -59,7 +61,7 @@ class ACDARestorer(BaseModule):
             Default: False.
         init_cfg (dict | list[dict], optional): Initialization config.
             Default: None, Kaiming-normal convolutions, the last one of each
-            bottleneck and of the network scaled by 0.1.
+            bottleneck scaled by 0.1, that of the network by 0.01.
 
     Raises:
         ValueError: If an argument is not supported.
@@ -133,9 +135,9 @@ class ACDARestorer(BaseModule):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 kaiming_init(module, mode='fan_in')
-        last = [block.conv3 for block in self.bottlenecks] + [self.up_conv2]
-        for conv in last:
-            conv.weight.data.mul_(RESIDUAL_INIT_SCALE)
+        for block in self.bottlenecks:
+            block.conv3.weight.data.mul_(RESIDUAL_INIT_SCALE)
+        self.up_conv2.weight.data.mul_(OUTPUT_INIT_SCALE)
 
     @property
     def receptive_radius(self) -> int:
@@ -156,7 +158,7 @@ class ACDARestorer(BaseModule):
 
         Args:
             x (Tensor): Degraded images of shape (B, in_channels, H, W), of
-                any range; configs of this repository use [0, 1].
+                any range; configs of this repository use [-0.5, 0.5].
 
         Returns:
             Tensor: Shape (B, out_channels, upscale * H, upscale * W).

@@ -38,7 +38,8 @@ class VariationalDenoiser(BaseEditModel):
         train_cfg (dict, optional): Not used. Default: None.
         test_cfg (dict, optional): Not used. Default: None.
         init_cfg (dict, optional): Initialization config. Default: None.
-        data_preprocessor (dict, optional): Must bring images to [0, 1].
+        data_preprocessor (dict, optional): Must divide by
+            white, as ``std=[255.] * 3`` does; any mean.
             Default: None.
     """
 
@@ -82,7 +83,8 @@ class VariationalDenoiser(BaseEditModel):
         """The posterior mean of the clean image.
 
         Args:
-            inputs (Tensor): Noisy images in [0, 1], shape (B, C, H, W).
+            inputs (Tensor): Noisy images, white minus black 1, shape
+                (B, C, H, W).
             data_samples (DataSample, optional): Not used. Default: None.
 
         Returns:
@@ -97,7 +99,8 @@ class VariationalDenoiser(BaseEditModel):
         """The terms of the loss.
 
         Args:
-            inputs (Tensor): Noisy images in [0, 1], shape (B, C, H, W).
+            inputs (Tensor): Noisy images, white minus black 1, shape
+                (B, C, H, W).
             data_samples (DataSample): With the ground truth ``gt_img``.
 
         Returns:
@@ -113,7 +116,8 @@ class VariationalDenoiser(BaseEditModel):
         beta / (alpha - 1), of its variance.
 
         Args:
-            inputs (Tensor): Noisy images in [0, 1], shape (B, C, H, W).
+            inputs (Tensor): Noisy images, white minus black 1, shape
+                (B, C, H, W).
 
         Returns:
             Tensor: Same shape and units. Infinite where alpha is at most 1:

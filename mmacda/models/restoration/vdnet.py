@@ -1,4 +1,6 @@
 """The two networks of VDNet, the peer of ACDA + VDNet (paper, Section 4.3)."""
+from typing import Optional
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -39,7 +41,7 @@ class VDNUNet(BaseModule):
 
     def __init__(self,
                  in_channels: int = 3,
-                 out_channels: int = None,
+                 out_channels: Optional[int] = None,
                  base_channels: int = 64,
                  depth: int = 4,
                  init_cfg: dict = INIT_CFG):

@@ -28,13 +28,20 @@ class Chunk(NamedTuple):
 def split_pixels(batch: int, height: int, width: int,
                  pixels: int) -> List[Chunk]:
     """Chunks of at most ``pixels`` pixels each, but of one row at least."""
-    images = min(batch, max(1, pixels // (height * width)))
-    rows = min(height, max(1, pixels // width))
+
+    def split(count: int, most: int) -> List[slice]:
+        """Slices of about the same length."""
+        size = -(-count // -(-count // max(1, most))) if count else 1
+        return [
+            slice(start, min(start + size, count))
+            for start in range(0, count, size)
+        ]
+
     return [
-        Chunk(
-            slice(b, min(b + images, batch)), slice(i, min(i + rows, height)))
-        for b in range(0, batch, images) for i in range(0, height, rows)
-    ] if batch else []
+        Chunk(images, rows)
+        for images in split(batch, pixels // (height * width))
+        for rows in split(height, pixels // width)
+    ]
 
 
 def find_live_taps(atom_bases: Optional[Tensor], kernel: int) -> List[int]:

@@ -10,22 +10,17 @@ by then, the same kernels run on a CPU, for tests.
 import os
 from contextlib import nullcontext
 from functools import lru_cache
-from typing import ContextManager, List, NamedTuple, Optional, Sequence, Tuple
+from typing import ContextManager, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from ..geometry import ConvGeometry
 from . import stock
-from .patches import Chunk, find_live_taps, split_pixels
+from .triton_call import Call
 
 INTERPRET = 'TRITON_INTERPRET'
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
-# Of a chunk: an eighth of what an unfold would take, within these bounds. A
-# few chunks per call keep the GPU busy; none of them is full-size.
-WORKSPACE_BYTES = (4 * 2**20, 128 * 2**20)
-FLOAT_BYTES = 4
 
 
 @lru_cache(maxsize=None)
@@ -48,6 +43,7 @@ def _try_device(device: torch.device) -> Optional[str]:
     try:
         with _current(device):
             one = torch.ones((1, ) * 6, device=device)
+            # One pixel with one atom.
             launch.mix(one, one.view(1, 1), torch.empty_like(one[0]))
     except Exception as error:  # of the compiler, the driver or a tool
         text = str(error).strip().splitlines() or [type(error).__name__]
@@ -70,249 +66,17 @@ def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
     if x.device.type != 'cuda' and not (x.device.type == 'cpu'
                                         and os.environ.get(INTERPRET)):
         return f'it runs on a GPU, but the input is on {x.device}'
-    if weight.numel() == 0 or alpha[:1, :, :, :1, :1].numel() == 0 < len(
-            alpha):
+    if weight.numel() == 0:
         return 'a tensor is empty'
     return _try_device(x.device)
-
-
-class _Basis(NamedTuple):
-    """Live taps, and psi there, (J, taps), with its transpose."""
-    live: List[int]
-    compose: Optional[Tensor]
-    decompose: Optional[Tensor]
-
-
-_bases = WeakTensorKeyDictionary()
-
-
-def _read_bases(atom_bases: Optional[Tensor], kernel: int) -> _Basis:
-    """Finding the live taps waits for the GPU: once for each buffer."""
-    if atom_bases is None:
-        return _Basis(find_live_taps(None, kernel), None, None)
-    version = None if atom_bases.is_inference() else atom_bases._version
-    known = _bases.get(atom_bases)
-    if version is not None and known is not None and known[0] == version:
-        return known[1]
-    live = find_live_taps(atom_bases, kernel)
-    psi = atom_bases.detach().flatten(1).float()[:, live].contiguous()
-    basis = _Basis(live, psi, psi.t().contiguous())
-    _bases[atom_bases] = version, basis
-    return basis
-
-
-Taps = Tuple[Tuple[int, int, int], ...]  # rows, columns away; place
-
-
-@lru_cache(maxsize=256)
-def _to_device(taps: Taps, device: torch.device) -> Tensor:
-    return torch.tensor(taps, dtype=torch.int32, device=device).t().contiguous(
-    )
-
-
-def _forward_taps(live: Sequence[int], kernel: int,
-                  geometry: ConvGeometry) -> Taps:
-    """From an output pixel times stride to the inputs that it sees."""
-    (pad_h, pad_w), (dil_h, dil_w) = geometry.padding, geometry.dilation
-    return tuple((tap // kernel * dil_h - pad_h, tap % kernel * dil_w - pad_w,
-                  place) for place, tap in enumerate(live))
-
-
-def _backward_taps(forward: Taps, geometry: ConvGeometry, phase_h: int,
-                   phase_w: int) -> Taps:
-    """From every stride-th input pixel to the outputs that see it."""
-    stride_h, stride_w = geometry.stride
-    away = ((phase_h - dy, phase_w - dx, place) for dy, dx, place in forward)
-    return tuple((dy // stride_h, dx // stride_w, place)
-                 for dy, dx, place in away
-                 if dy % stride_h == 0 and dx % stride_w == 0)
-
-
-def _multiply(a: Tensor, b: Tensor, out: Tensor) -> None:
-    """``out = a @ b``, group by group."""
-    if len(a) == 1:
-        torch.mm(a[0], b[0], out=out[0])
-    else:
-        torch.bmm(a, b, out=out)
-
-
-class _Call:
-    """What forward and backward share."""
-
-    def __init__(self, x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
-                 weight: Tensor, geometry: ConvGeometry):
-        self.launch, _ = _load()
-        self.x, self.alpha, self.geometry = _pixels_first(x), alpha, geometry
-        self.batch, self.atoms, count = alpha.shape[:3]
-        self.size = tuple(alpha.shape[3:])
-        self.groups, self.out_channels = geometry.groups, weight.shape[0]
-        self.channels = x.shape[1]
-        # (G, C_out/G, C/G, m)
-        self.weight = weight.reshape(
-            self.groups, -1, self.channels // self.groups, self.atoms)
-        self.kernel = round(
-            count**0.5) if atom_bases is None else atom_bases.shape[-1]
-        self.basis = _read_bases(atom_bases, self.kernel)
-        self.taps = _forward_taps(self.basis.live, self.kernel, geometry)
-
-    def chunks(self, size: Sequence[int], floats: int,
-               channels: int) -> List[Chunk]:
-        """Chunks of ``floats`` and m times ``channels`` values per pixel."""
-        element = self.alpha.element_size()
-        bytes_per_pixel = FLOAT_BYTES * floats
-        bytes_per_pixel += element * self.atoms * channels
-        unfold = self.batch * size[0] * size[1] * self.kernel**2
-        unfold *= element * self.channels
-        least, most = WORKSPACE_BYTES
-        budget = max(least, min(unfold // 8, most))
-        return split_pixels(self.batch, size[0], size[1],
-                            budget // bytes_per_pixel)
-
-    @property
-    def atom_floats(self) -> int:
-        """Values that the atoms of a pixel take beside the coefficients."""
-        return 0 if self.basis.compose is None else self.atoms * len(
-            self.taps)
-
-    def compose(self, chunk: Chunk) -> Tensor:
-        """Atoms of a chunk: (images, m, taps, rows, columns)."""
-        alpha = self.alpha[chunk.images, :, :, chunk.rows]
-        if self.basis.compose is None:
-            return alpha
-        atoms = torch.empty(
-            (len(self.taps), *chunk.shape, self.size[1], self.atoms),
-            dtype=torch.float32,
-            device=alpha.device).permute(1, 4, 0, 2, 3)
-        self.launch.mix(alpha[None], self.basis.compose, atoms)
-        return atoms
-
-    def new_features(self, size: tuple, channels: int) -> Tensor:
-        """Room for Z: (G, pixels, m * channels / G)."""
-        return self.x.new_empty(
-            (self.groups, size[0] * size[1] * size[2],
-             self.atoms * (channels // self.groups)))
-
-    def convolve(self, chunk: Chunk) -> Tensor:
-        """Z of a chunk: (G, pixels, m * C/G), atom by atom."""
-        size = (*chunk.shape, self.size[1])
-        features = self.new_features(size, self.channels)
-        self.launch.convolve(
-            self.x[chunk.images], self.compose(chunk), features,
-            _to_device(self.taps, self.x.device), size, chunk.rows.start,
-            chunk.rows.start, self.geometry.stride, False)
-        return features
-
-    def split_groups(self, pixels: Tensor) -> Tensor:
-        """(images, rows, columns, G * n) as (G, pixels, n)."""
-        return pixels.flatten(0, 2).unflatten(
-            1, (self.groups, -1)).transpose(0, 1)
-
-    def output(self) -> Tensor:
-        # Not a view of anything: activations may follow in place.
-        output = torch.empty(
-            (self.batch, self.out_channels, *self.size),
-            dtype=self.x.dtype,
-            device=self.x.device,
-            memory_format=torch.channels_last)
-        pixels = output.permute(0, 2, 3, 1)
-        weight = self.weight.permute(0, 3, 2, 1).flatten(1, 2)
-        for chunk in self.chunks(self.size, self.atom_floats, self.channels):
-            _multiply(
-                self.convolve(chunk), weight,
-                self.split_groups(pixels[chunk.images, chunk.rows]))
-        return output
-
-    def grad_input(self, dy: Tensor) -> Tensor:
-        """Gradient (B, C, H, W); ``dy`` is (B, Ho, Wo, C_out)."""
-        height, width = self.x.shape[1:3]
-        grad = self.x.new_zeros((self.batch, height, width, self.channels))
-        weight = self.weight.permute(0, 3, 1, 2).flatten(1, 2)
-        stride_h, stride_w = self.geometry.stride
-        for phase_h in range(min(stride_h, height)):
-            for phase_w in range(min(stride_w, width)):
-                taps = _backward_taps(self.taps, self.geometry, phase_h,
-                                      phase_w)
-                part = grad[:, phase_h::stride_h, phase_w::stride_w]
-                floats = self.atom_floats + self.channels
-                for chunk in self.chunks(part.shape[1:3], floats,
-                                         self.out_channels):
-                    self._gather(dy, taps, weight, chunk, part)
-        return grad.permute(0, 3, 1, 2)
-
-    def _gather(self, dy: Tensor, taps: Taps, weight: Tensor, chunk: Chunk,
-                grad: Tensor) -> None:
-        """Write a chunk's part of ``grad``, zero so far."""
-        height = self.size[0]
-        first = chunk.rows.start + min((tap[0] for tap in taps), default=0)
-        last = chunk.rows.stop + max((tap[0] for tap in taps), default=0)
-        first, last = max(0, first), min(last, height)
-        if not taps or first >= last:
-            return
-        size = (*chunk.shape, grad.shape[2])
-        features = self.new_features(size, self.out_channels)
-        self.launch.convolve(
-            dy[chunk.images], self.compose(
-                Chunk(chunk.images, slice(first, last))), features,
-            _to_device(taps, dy.device), size, chunk.rows.start, first, (1, 1),
-            True)
-        target = grad[chunk.images, chunk.rows]
-        if target.is_contiguous():
-            _multiply(features, weight, self.split_groups(target))
-        else:
-            pixels = torch.empty_like(
-                target, memory_format=torch.contiguous_format)
-            _multiply(features, weight, self.split_groups(pixels))
-            target.copy_(pixels)
-
-    def grad_others(self, dy: Tensor, need_alpha: bool, need_weight: bool):
-        """Gradients of the coefficients and the weight, where needed."""
-        grad_alpha = torch.empty_like(self.alpha) if need_alpha else None
-        grad_weight = self.weight.new_zeros(
-            (self.groups, self.out_channels // self.groups,
-             self.weight[0, 0].numel()),
-            dtype=torch.float32) if need_weight else None
-        weight = self.weight.transpose(2, 3).flatten(2)
-        # The atoms are gone when their gradient's parts are summed.
-        parts = -(-self.channels // 128)
-        floats = parts * self.atoms * len(self.taps)
-        for chunk in self.chunks(self.size, floats, self.channels):
-            dy_chunk = self.split_groups(dy[chunk.images, chunk.rows])
-            if grad_weight is not None:
-                grad_weight += torch.bmm(
-                    dy_chunk.transpose(1, 2), self.convolve(chunk))
-            if grad_alpha is not None:
-                dz = torch.bmm(dy_chunk, weight)
-                self._decompose(
-                    dz, chunk, grad_alpha[chunk.images, :, :, chunk.rows])
-        if grad_weight is not None:
-            grad_weight = grad_weight.unflatten(
-                2, (self.atoms, -1)).transpose(2, 3)
-        return grad_alpha, grad_weight
-
-    def _decompose(self, dz: Tensor, chunk: Chunk, grad: Tensor) -> None:
-        """Write the coefficients' gradient of a chunk."""
-        size = (*chunk.shape, self.size[1])
-        parts = self.launch.correlate(
-            self.x[chunk.images], dz, self.atoms,
-            _to_device(self.taps, dz.device), size, chunk.rows.start,
-            self.geometry.stride).permute(0, 3, 1, 2, 4, 5)
-        if self.basis.decompose is None:
-            grad.copy_(parts.sum(0))
-        else:
-            self.launch.mix(parts, self.basis.decompose, grad)
-
-
-def _pixels_first(x: Tensor) -> Tensor:
-    """(B, C, H, W) as (B, H, W, C) with unit stride in C."""
-    pixels = x.permute(0, 2, 3, 1)
-    return pixels if pixels.stride(3) == 1 else pixels.contiguous()
 
 
 def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
             weight: Tensor, geometry: ConvGeometry) -> Tensor:
     """Output Y (B, C_out, Ho, Wo) without bias, in channels-last memory."""
     with _current(x.device):
-        return _Call(x, alpha, atom_bases, weight, geometry).output()
+        call = Call(_load()[0], x, alpha, atom_bases, weight, geometry)
+        return call.output()
 
 
 def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
@@ -323,7 +87,7 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
     need_x, need_alpha, need_bases, need_weight = needs
     grad_x = grad_alpha = grad_bases = grad_weight = None
     with _current(x.device):
-        call = _Call(x, alpha, atom_bases, weight, geometry)
+        call = Call(_load()[0], x, alpha, atom_bases, weight, geometry)
         dy = grad_output.permute(0, 2, 3, 1).contiguous()
         if need_x:
             grad_x = call.grad_input(dy)

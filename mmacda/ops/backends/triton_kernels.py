@@ -12,18 +12,24 @@ among the atoms' taps.
 import triton
 import triton.language as tl
 
-# Arguments whose values are not worth a compilation of their own.
-SIZES = [
-    'num_taps', 'rows', 'columns', 'first_row', 'first_atoms_row',
-    'source_rows', 'source_columns', 'step_row', 'step_column', 'num_parts',
-    'num_inputs', 'num_outputs', 'num_atoms', 'num_rows'
+# Arguments that are not worth a compilation for the values 1 or 16 n. Other
+# strides are: they decide how many channels a thread loads at once.
+UNSPECIALIZED = [
+    'num_taps', 'num_parts', 'num_inputs', 'num_outputs', 'num_atoms',
+    'num_rows', 'rows', 'columns', 'first_row', 'first_atoms_row',
+    'source_rows', 'source_columns', 'step_row', 'step_column', 'atoms_image',
+    'atoms_tap', 'atoms_row', 'atoms_column', 'grad_part', 'grad_atom',
+    'grad_tap', 'input_part', 'input_image', 'input_atom', 'input_channel',
+    'input_row', 'input_column', 'output_image', 'output_atom', 'output_row',
+    'output_column'
 ]
 
 
 def _jit(function):
     names = function.__code__.co_varnames[:function.__code__.co_argcount]
     return triton.jit(
-        function, do_not_specialize=[n for n in SIZES if n in names])
+        function,
+        do_not_specialize=[n for n in UNSPECIALIZED if n in names])
 
 
 @triton.jit
@@ -36,26 +42,6 @@ def _locate(rows, columns, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     row = tile % tiles // across * ROWS + pixel // COLUMNS
     column = tile % tiles % across * COLUMNS + pixel % COLUMNS
     return (tile // tiles).to(tl.int64), row, column
-
-
-@triton.jit
-def _look_up(taps, n, num_taps):
-    """Rows, columns and place of the n-th tap."""
-    row = tl.load(taps + n)
-    column = tl.load(taps + num_taps + n)
-    place = tl.load(taps + 2 * num_taps + n)
-    return row, column, place.to(tl.int64)
-
-
-@triton.jit
-def _is_within(row, column, rows, columns):
-    return (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-
-
-@triton.jit
-def _load_filters(pointers, ATOM: tl.constexpr, stride, mask):
-    values = tl.load(pointers + ATOM * stride, mask=mask, other=0.)
-    return values.to(tl.float32)[:, None]
 
 
 @triton.jit
@@ -105,9 +91,11 @@ def convolve(source, atoms, features, taps,  # pointers
     z0, z1, z2, z3 = zero, zero, zero, zero
     z4, z5, z6, z7 = zero, zero, zero, zero
     for n in range(num_taps):
-        dy, dx, place = _look_up(taps, n, num_taps)
-        seen = inside & _is_within(y + dy, x + dx, source_rows,
-                                   source_columns)
+        dy = tl.load(taps + n)
+        dx = tl.load(taps + num_taps + n)
+        place = tl.load(taps + 2 * num_taps + n).to(tl.int64)
+        seen = inside & (y + dy >= 0) & (y + dy < source_rows) & (
+            x + dx >= 0) & (x + dx < source_columns)
         away = dy.to(tl.int64) * source_row + dx.to(tl.int64) * source_column
         value = tl.load(
             sources + away, mask=seen[:, None] & there,
@@ -117,21 +105,29 @@ def convolve(source, atoms, features, taps,  # pointers
             away += (
                 dy.to(tl.int64) * atoms_row + dx.to(tl.int64) * atoms_column)
         here = filters + away
-        z0 += _load_filters(here, 0, next_atom, seen) * value
+        atom = tl.load(here, mask=seen, other=0.)
+        z0 += atom.to(tl.float32)[:, None] * value
         if ATOMS > 1:
-            z1 += _load_filters(here, 1, next_atom, seen) * value
+            atom = tl.load(here + next_atom, mask=seen, other=0.)
+            z1 += atom.to(tl.float32)[:, None] * value
         if ATOMS > 2:
-            z2 += _load_filters(here, 2, next_atom, seen) * value
+            atom = tl.load(here + 2 * next_atom, mask=seen, other=0.)
+            z2 += atom.to(tl.float32)[:, None] * value
         if ATOMS > 3:
-            z3 += _load_filters(here, 3, next_atom, seen) * value
+            atom = tl.load(here + 3 * next_atom, mask=seen, other=0.)
+            z3 += atom.to(tl.float32)[:, None] * value
         if ATOMS > 4:
-            z4 += _load_filters(here, 4, next_atom, seen) * value
+            atom = tl.load(here + 4 * next_atom, mask=seen, other=0.)
+            z4 += atom.to(tl.float32)[:, None] * value
         if ATOMS > 5:
-            z5 += _load_filters(here, 5, next_atom, seen) * value
+            atom = tl.load(here + 5 * next_atom, mask=seen, other=0.)
+            z5 += atom.to(tl.float32)[:, None] * value
         if ATOMS > 6:
-            z6 += _load_filters(here, 6, next_atom, seen) * value
+            atom = tl.load(here + 6 * next_atom, mask=seen, other=0.)
+            z6 += atom.to(tl.float32)[:, None] * value
         if ATOMS > 7:
-            z7 += _load_filters(here, 7, next_atom, seen) * value
+            atom = tl.load(here + 7 * next_atom, mask=seen, other=0.)
+            z7 += atom.to(tl.float32)[:, None] * value
     targets = features + first_atom * group_channels + _feature_offsets(
         image, row, column, channel, rows, columns, group_channels,
         pixel_stride, group_stride, GROUPED)
@@ -152,11 +148,6 @@ def convolve(source, atoms, features, taps,  # pointers
         tl.store(targets + 6 * group_channels, z6.to(kind), mask=mask)
     if ATOMS > 7:
         tl.store(targets + 7 * group_channels, z7.to(kind), mask=mask)
-
-
-@triton.jit
-def _correlate(targets, grads, value, mask):
-    tl.store(targets, tl.sum(grads * value, axis=1), mask=mask)
 
 
 @_jit
@@ -219,29 +210,39 @@ def correlate(source, grad_features, grad_atoms, taps,  # pointers
         first_atom.to(tl.int64) * grad_atom +
         ((image * rows + row) * columns + column))
     for n in range(num_taps):
-        dy, dx, place = _look_up(taps, n, num_taps)
-        seen = inside & _is_within(y + dy, x + dx, source_rows,
-                                   source_columns)
+        dy = tl.load(taps + n)
+        dx = tl.load(taps + num_taps + n)
+        place = tl.load(taps + 2 * num_taps + n).to(tl.int64)
+        seen = inside & (y + dy >= 0) & (y + dy < source_rows) & (
+            x + dx >= 0) & (x + dx < source_columns)
         away = dy.to(tl.int64) * source_row + dx.to(tl.int64) * source_column
         value = tl.load(
             sources + away, mask=seen[:, None] & there,
             other=0.).to(tl.float32)
         here = targets + place * grad_tap
-        _correlate(here, z0, value, inside)
+        total = tl.sum(z0 * value, axis=1)
+        tl.store(here, total, mask=inside)
         if ATOMS > 1:
-            _correlate(here + grad_atom, z1, value, inside)
+            total = tl.sum(z1 * value, axis=1)
+            tl.store(here + grad_atom, total, mask=inside)
         if ATOMS > 2:
-            _correlate(here + 2 * grad_atom, z2, value, inside)
+            total = tl.sum(z2 * value, axis=1)
+            tl.store(here + 2 * grad_atom, total, mask=inside)
         if ATOMS > 3:
-            _correlate(here + 3 * grad_atom, z3, value, inside)
+            total = tl.sum(z3 * value, axis=1)
+            tl.store(here + 3 * grad_atom, total, mask=inside)
         if ATOMS > 4:
-            _correlate(here + 4 * grad_atom, z4, value, inside)
+            total = tl.sum(z4 * value, axis=1)
+            tl.store(here + 4 * grad_atom, total, mask=inside)
         if ATOMS > 5:
-            _correlate(here + 5 * grad_atom, z5, value, inside)
+            total = tl.sum(z5 * value, axis=1)
+            tl.store(here + 5 * grad_atom, total, mask=inside)
         if ATOMS > 6:
-            _correlate(here + 6 * grad_atom, z6, value, inside)
+            total = tl.sum(z6 * value, axis=1)
+            tl.store(here + 6 * grad_atom, total, mask=inside)
         if ATOMS > 7:
-            _correlate(here + 7 * grad_atom, z7, value, inside)
+            total = tl.sum(z7 * value, axis=1)
+            tl.store(here + 7 * grad_atom, total, mask=inside)
 
 
 @_jit
@@ -258,8 +259,10 @@ def mix(inputs, matrix, outputs,  # pointers
     """
     index = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     output = tl.program_id(1) * OUTPUTS + tl.arange(0, OUTPUTS)
-    live = index < num_rows
-    wanted = output < num_outputs
+    mask = (output < num_outputs)[:, None] & (index < num_rows)[None, :]
+    # Those to spare read what the last ones read, and store nothing.
+    index = tl.minimum(index, num_rows - 1)
+    output = tl.minimum(output, num_outputs - 1)
     atom = (index % num_atoms).to(tl.int64)
     pixel = index // num_atoms
     column = (pixel % columns).to(tl.int64)
@@ -268,25 +271,23 @@ def mix(inputs, matrix, outputs,  # pointers
     sources = inputs + (
         image * input_image + atom * input_atom + row * input_row +
         column * input_column)
-    total = tl.zeros((ROWS, OUTPUTS), dtype=tl.float32)
+    total = tl.zeros((OUTPUTS, ROWS), dtype=tl.float32)
     for _part in range(num_parts):
         here = sources
-        for n in range(num_inputs):
-            value = tl.load(here, mask=live, other=0.).to(tl.float32)
-            weight = tl.load(
-                matrix + n * num_outputs + output, mask=wanted, other=0.)
-            total += value[:, None] * weight[None, :]
+        weights = matrix + output
+        for _n in range(num_inputs):
+            value = tl.load(here).to(tl.float32)
+            total += tl.load(weights)[:, None] * value[None, :]
             here += input_channel
+            weights += num_outputs
         sources += input_part
+    channel = (output.to(tl.int64) * output_channel)[:, None]
     if DENSE:
-        start = index.to(tl.int64)
+        pixel = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+        targets = outputs + (channel + pixel[None, :])
     else:
         start = (
             image * output_image + atom * output_atom + row * output_row +
             column * output_column)
-    targets = outputs + (
-        start[:, None] + (output.to(tl.int64) * output_channel)[None, :])
-    tl.store(
-        targets,
-        total.to(outputs.dtype.element_ty),
-        mask=live[:, None] & wanted[None, :])
+        targets = outputs + (channel + start[None, :])
+    tl.store(targets, total.to(outputs.dtype.element_ty), mask=mask)

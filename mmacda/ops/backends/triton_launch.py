@@ -6,15 +6,17 @@ from torch import Tensor
 
 from . import triton_kernels as kernels
 
-WARPS = 4
-THREADS = 32 * WARPS
+# Threads share nothing in `convolve`. A single warp sums over channels, in
+# `correlate`, and turns tiles, in `mix`, without waiting for another.
+CONVOLVE_WARPS, CORRELATE_WARPS, MIX_WARPS = 4, 1, 1
 # Sums per thread: as many as registers hold besides addresses and filters.
 SUMS = 112
-# Fewer elements per thread where there are fewer programs than this, so that
+# Fewer elements per thread where there are fewer warps than this, so that
 # small maps occupy a whole GPU.
-FEW_PROGRAMS = 256
+FEW_WARPS = 1024
 VECTOR_BYTES = 16
-MIX_ROWS, MIX_OUTPUTS = 64, 64
+# Pixels with an atom each, and outputs, of a program of `mix`.
+MIX_DENSE_TILE, MIX_TILE = (128, 16), (64, 8)
 Size = Tuple[int, int, int]  # images, rows, columns
 
 
@@ -51,34 +53,35 @@ def _power_of_two(count: int) -> int:
 
 
 def choose_tile(size: Size, channels: int, atoms: int, element_size: int,
-                reduce: bool) -> Tile:
-    """Tile for ``size`` target pixels.
+                warps: int) -> Tile:
+    """Tile of a program of so many warps, for ``size`` target pixels.
 
-    With ``reduce`` the channels of a pixel are summed: a tile then takes as
-    many of them as one warp can.
+    One warp is to sum over the channels: it takes all of a pixel if it can.
+    The block of channels does not depend on the size.
     """
     images, rows, columns = size
-    most_channels = 32 * VECTOR_BYTES // element_size
-    if reduce:
-        block = min(most_channels, max(16, _power_of_two(channels)))
-    else:
-        sizes = [16 << n for n in range(5) if 16 << n <= most_channels]
-        padded = {n: n * _ceil(channels, n) for n in sizes}
-        # The largest that wastes little.
-        block = max(n for n in sizes
-                    if 4 * padded[n] <= 5 * min(padded.values()))
     # A divisor, so that no program has atoms to spare.
     atoms = next(n for n in range(8, 0, -1) if atoms % n == 0)
     vectorized = channels * element_size % VECTOR_BYTES == 0
     elements = 32 if vectorized else 8
     while elements * atoms > SUMS:
         elements //= 2
+    if warps == 1:
+        block = min(32 * elements, max(16, _power_of_two(channels)))
+    else:
+        most = 32 * VECTOR_BYTES // element_size
+        sizes = [16 << n for n in range(5) if 16 << n <= most]
+        padded = {n: n * _ceil(channels, n) for n in sizes}
+        # The largest that wastes little.
+        block = max(n for n in sizes
+                    if 4 * padded[n] <= 5 * min(padded.values()))
     work = images * rows * columns * block * _ceil(channels, block)
-    while elements > 4 and work < FEW_PROGRAMS * THREADS * elements:
+    while elements > 4 and work < FEW_WARPS * 32 * elements:
         elements //= 2
-    # Up to half as many pixels as threads: their filters are then loaded
-    # where they are needed, without a detour over shared memory.
-    pixels = max(1, min(elements * THREADS // block, THREADS // 2))
+    # Fewer pixels than threads: their filters are then loaded where they are
+    # needed, without a detour over shared memory.
+    threads = 32 * warps
+    pixels = max(1, min(elements * threads // block, threads // 2))
     heights = [1 << n for n in range(pixels.bit_length())]
     height = min(
         heights,
@@ -105,14 +108,22 @@ def convolve(source: Tensor, atoms: Tensor, features: Tensor, taps: Tensor,
         follow (bool): Take the filters of the source pixel.
     """
     num_atoms, channels = atoms.shape[1], source.shape[3]
-    tile = choose_tile(size, channels, num_atoms, source.element_size(), False)
+    tile = choose_tile(size, channels, num_atoms, source.element_size(),
+                       CONVOLVE_WARPS)
     group_channels = channels // len(features)
     kernels.convolve[tile.grid(size, channels, num_atoms)](
         source, atoms, features, taps, taps.shape[1], size[1], size[2],
         first_row, first_atoms_row, source.shape[1], source.shape[2], *step,
         *source.stride()[:3], *atoms.stride(), channels, group_channels,
         features.stride(1), features.stride(0), FOLLOW=follow,
-        GROUPED=len(features) > 1, num_warps=WARPS, **tile.shape)
+        GROUPED=len(features) > 1, num_warps=CONVOLVE_WARPS, **tile.shape)
+
+
+def count_parts(source: Tensor, num_atoms: int) -> int:
+    """Parts of what :func:`correlate` returns."""
+    tile = choose_tile((1, 1, 1), source.shape[3], num_atoms,
+                       source.element_size(), CORRELATE_WARPS)
+    return _ceil(source.shape[3], tile.channels)
 
 
 def correlate(source: Tensor, grad_features: Tensor, num_atoms: int,
@@ -124,7 +135,8 @@ def correlate(source: Tensor, grad_features: Tensor, num_atoms: int,
         Tensor: (parts, m, taps, images, rows, columns), float32.
     """
     channels = source.shape[3]
-    tile = choose_tile(size, channels, num_atoms, source.element_size(), True)
+    tile = choose_tile(size, channels, num_atoms, source.element_size(),
+                       CORRELATE_WARPS)
     grid = tile.grid(size, channels, num_atoms)
     grad = source.new_empty((grid[1], num_atoms, taps.shape[1], *size),
                             dtype=torch.float32)
@@ -134,7 +146,8 @@ def correlate(source: Tensor, grad_features: Tensor, num_atoms: int,
         first_row, source.shape[1], source.shape[2], *step,
         *source.stride()[:3], *grad.stride()[:3], channels, group_channels,
         grad_features.stride(1), grad_features.stride(0),
-        GROUPED=len(grad_features) > 1, num_warps=WARPS, **tile.shape)
+        GROUPED=len(grad_features) > 1, num_warps=CORRELATE_WARPS,
+        **tile.shape)
     return grad
 
 
@@ -149,9 +162,10 @@ def mix(inputs: Tensor, matrix: Tensor, outputs: Tensor) -> None:
     """
     images, atoms, count, rows, columns = outputs.shape
     num_rows = images * atoms * rows * columns
-    block = min(MIX_OUTPUTS, _power_of_two(count))
-    kernels.mix[(_ceil(num_rows, MIX_ROWS), _ceil(count, block))](
+    dense = outputs.permute(2, 0, 3, 4, 1).is_contiguous()
+    tile_rows, tile_outputs = MIX_DENSE_TILE if dense else MIX_TILE
+    kernels.mix[(_ceil(num_rows, tile_rows), _ceil(count, tile_outputs))](
         inputs, matrix, outputs, len(inputs), len(matrix), count, atoms,
         num_rows, rows, columns, *inputs.stride(), *outputs.stride(),
-        DENSE=outputs.permute(2, 0, 3, 4, 1).is_contiguous(), ROWS=MIX_ROWS,
-        OUTPUTS=block, num_warps=WARPS)
+        DENSE=dense, ROWS=tile_rows, OUTPUTS=tile_outputs,
+        num_warps=MIX_WARPS)

@@ -1,11 +1,12 @@
 """VDNet's loss against its definition, and the model around it."""
 import math
+import sys
 
 import numpy as np
 import pytest
 import torch
 from mmengine.registry import MODELS
-from scipy import ndimage, stats
+from scipy import stats
 from scipy.special import digamma, gammaln
 from torch.distributions import Gamma, Normal, kl_divergence
 
@@ -275,6 +276,12 @@ def test_builder_gives_a_model_of_mmagic():
         VariationalDenoiser
     assert type(model) is VariationalDenoiser
     assert isinstance(model, BaseEditModel)
+
+
+def test_missing_mmagic_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'mmagic', None)
+    with pytest.raises(ImportError, match=r"pip install 'mmacda\[mmagic\]'"):
+        MODELS.build(dict(type='VariationalDenoiser', generator=None))
 
 
 @pytest.mark.parametrize('start_at_prior', [False, True])
