@@ -15,7 +15,7 @@ from mmacda.checkpoints import is_whole
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-LIMIT = 180  # seconds that a start may take before it counts as hung
+LIMIT = 900  # seconds that a start may take before it counts as hung
 
 
 class Training:
@@ -53,12 +53,12 @@ class Training:
         found = re.search(rf'resumed .*{key}: (\d+)', self.log.read_text())
         return int(found[1]) if found else 0
 
-    def wait_for(self, condition, process):
+    def wait_for(self, condition, process, pause=0.005):
         end = time.monotonic() + LIMIT
         while not condition():
             assert process.poll() is None, self.log.read_text()[-2000:]
             assert time.monotonic() < end
-            time.sleep(0.0005)
+            time.sleep(pause)
 
     def kill(self, rng, aim):
         """Start, kill at a random moment; True if that was while writing."""
@@ -69,9 +69,9 @@ class Training:
             else:
                 self.wait_for(lambda: self.written() > before, process)
             if aim == 'step':
-                time.sleep(rng.uniform(0, 0.3))
+                time.sleep(rng.uniform(0, 0.2))
             elif aim == 'write':
-                self.wait_for(self.being_written, process)
+                self.wait_for(self.being_written, process, pause=0.0005)
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()
