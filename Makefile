@@ -1,6 +1,7 @@
 # `make demo` and `make test` need Python 3.11, gcc and make, nothing else.
 PYTHON ?= python3.11
 TORCH ?= 2.13.0
+WORKERS ?= 2
 
 # An environment below .venv, once.
 define set_up
@@ -20,9 +21,10 @@ demo-restoration:
 	$(call set_up,full)
 	@.venv/full/bin/python -W ignore tools/demo_restoration.py --out work_dirs/demo-restoration --seeds $(or $(SEEDS),1)
 
+# Two processes of one thread each: make test WORKERS=8 on a larger machine.
 test:
 	$(call set_up,full)
-	@.venv/full/bin/python -m pytest $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 .venv/full/bin/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 # What takes minutes: long trainings, compilations, exports.
 test-long:

@@ -4,11 +4,12 @@ import subprocess
 import sys
 
 import pytest
-
-import mmacda.layers
-import mmacda.ops
 from mmengine.registry import (DATASETS, HOOKS, METRICS, MODELS,
                                OPTIM_WRAPPERS, TRANSFORMS)
+
+import mmacda.apis
+import mmacda.layers
+import mmacda.ops
 
 
 def run_python(code):
@@ -16,6 +17,7 @@ def run_python(code):
                           capture_output=True, text=True, check=True)
 
 
+@pytest.mark.trust('packaging/import')
 def test_import_is_silent_and_brings_no_framework():
     optional = ('mmpretrain', 'mmagic', 'timm', 'triton', 'skimage', 'sklearn',
                 'matplotlib.pyplot')
@@ -24,6 +26,15 @@ def test_import_is_silent_and_brings_no_framework():
         'import mmacda;'
         f'print(sorted((set(sys.modules) - before) & {set(optional)}))')
     assert done.stdout.strip() == '[]' and done.stderr == ''
+
+
+@pytest.mark.trust('packaging/import')
+def test_import_takes_less_than_a_second(figure):
+    """Of processor time, which does not depend on what else runs."""
+    done = run_python(
+        'import time, mmengine.runner, mmcv.cnn; before = time.process_time();'
+        'import mmacda; print(time.process_time() - before)')
+    figure('seconds on top of mmengine and mmcv', float(done.stdout), 1.)
 
 
 def test_import_sets_no_seed():
@@ -35,6 +46,7 @@ def test_import_sets_no_seed():
         run_python(code.format('import mmacda;')).stdout
 
 
+@pytest.mark.trust('packaging/public-names')
 def test_public_functions():
     signature = inspect.signature(mmacda.ops.adaptive_conv2d)
     assert list(signature.parameters) == [
@@ -47,6 +59,7 @@ def test_public_functions():
         ]
 
 
+@pytest.mark.trust('packaging/public-names')
 def test_layer_takes_conv2d_s_arguments_first():
     import torch
     ours = list(inspect.signature(mmacda.layers.ACDAConv).parameters)
@@ -58,6 +71,7 @@ def test_layer_takes_conv2d_s_arguments_first():
     ]
 
 
+@pytest.mark.trust('packaging/public-names')
 def test_names_of_the_layers():
     assert set(mmacda.layers.__all__) >= {
         'ACDAConv', 'AtomGenerator', 'CondConv', 'DFNConv', 'DynamicConv',
@@ -65,6 +79,7 @@ def test_names_of_the_layers():
     }
 
 
+@pytest.mark.trust('packaging/public-names')
 def test_names_of_the_backends():
     assert mmacda.ops.available_backends() == ('native', 'triton', 'stock',
                                                'export', 'reference')
@@ -90,5 +105,34 @@ REGISTERED = [
 @pytest.mark.parametrize('registry, name',
                          [(registry, name) for registry, names in REGISTERED
                           for name in names])
+@pytest.mark.trust('packaging/public-names')
 def test_root_registries_hold_our_names(registry, name):
     assert registry.get(name) is not None
+
+
+@pytest.mark.trust('packaging/public-names')
+def test_root_registries_hold_the_later_families(figure):
+    names = {
+        MODELS: ('ACDARestorer', 'DensityCounter', 'DensityHead',
+                 'VDNNoiseNet', 'VDNUNet', 'VariationalDenoiser',
+                 'VariationalDenoisingLoss'),
+        DATASETS: ('Photographs', 'RealSR'),
+        METRICS: ('CountingMetric', 'RealSRMetric', 'SIDDMetric'),
+        HOOKS: ('CheckpointHook', 'CoefficientVisualizationHook',
+                'CountingVisualizationHook', 'DynamicConvTemperatureHook'),
+        OPTIM_WRAPPERS: ('AmpOptimWrapper', 'SeparateClipOptimWrapper'),
+        TRANSFORMS: ('LoadImagePair', ),
+    }
+    for registry, members in names.items():
+        for name in members:
+            found = registry.get(name)
+            assert found is not None, name
+            assert found.__module__.startswith('mmacda.'), name
+    figure('registered names pinned', sum(map(len, names.values())))
+
+
+@pytest.mark.trust('packaging/public-names')
+def test_names_of_the_inferencers():
+    assert set(mmacda.apis.__all__) >= {
+        'CrowdCountingInferencer', 'RestorationInferencer', 'register_models'
+    }

@@ -121,6 +121,8 @@ def _find_fault(path: str, error: Exception) -> Optional[Exception]:
     reason = f'it starts with {start!r}'
     if archive:
         reason = _find_damage(path)
+        if not reason and 'PytorchStreamReader' in str(error):
+            reason = 'it is damaged'
     elif start.startswith(PICKLE):
         # Of the older format, or another pickle.
         reason = '' if isinstance(error, RuntimeError) else 'but a pickle'

@@ -122,13 +122,14 @@ class AtomGenerator(BaseModule):
             padding_mode=padding_mode)
         self.padding_mode = padding_mode
         # Reflection needs a map larger than its margin; this one may be 1 x 1.
+        self._margin2 = (second // 2, ) * 2
         second_mode = 'replicate' if padding_mode == 'reflect' \
             else padding_mode
         self.conv2 = GeneratorConv2d(
             hidden_channels,
             out_channels,
             second,
-            padding=(second // 2, ) * 2,
+            padding=self._margin2,
             bias=norm_cfg is None,
             padding_mode=second_mode)
         self.norm1 = self._norm(norm_cfg, hidden_channels)
@@ -179,7 +180,8 @@ class AtomGenerator(BaseModule):
     def _check_input(self, x: Tensor) -> None:
         check_input(x, self.conv1.in_channels)
         size = x.shape[2:]
-        self._target.output_size(size, self.target_kernel_size)
+        out_size = self._target.output_size(size, self.target_kernel_size)
+        check_padded_size(out_size, self._margin2, self.conv2.padding_mode)
         cropped = size[0] - 2 * self.crop[0], size[1] - 2 * self.crop[1]
         check_padded_size(cropped, self.margin, self.padding_mode)
 

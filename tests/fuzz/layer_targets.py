@@ -34,7 +34,8 @@ def draw_image(draw, channels):
     """Mostly an image that a layer takes."""
     if not isinstance(channels, int) or isinstance(channels, bool):
         channels = 1
-    shape = draw(st.integers(0, 2)), max(channels, 0), draw(SIDES), draw(SIDES)
+    channels = max(channels, 0)
+    shape = draw(st.integers(0, 2)), channels, draw(SIDES), draw(SIDES)
     x = tensors(draw, shape)
     return spoil(
         draw, dict(x=x), chance=12, more=(np.ones((1, channels, 8, 8)), ))['x']

@@ -8,6 +8,7 @@ from typing import Optional, Tuple, Union
 
 import mmcv
 import numpy as np
+from mmcv.image.geometric import cv2_interp_codes
 from mmcv.transforms import BaseTransform, RandomFlip
 from mmcv.transforms.utils import cache_randomness
 from mmengine.registry import TRANSFORMS
@@ -25,6 +26,12 @@ def _check_order(results: dict) -> None:
         raise ValueError('GenerateDensityMap must come after every transform '
                          'that moves points: its map cannot be transformed '
                          'without changing its sum')
+
+
+def _check_interpolation(name: str) -> None:
+    if not isinstance(name, str) or name not in cv2_interp_codes:
+        raise ValueError('interpolation must be one of '
+                         f'{sorted(cv2_interp_codes)}, but got {name!r}')
 
 
 def _resize(results: dict, height: int, width: int,
@@ -86,6 +93,7 @@ class ResizeCrowd(BaseTransform):
         self.shorter_side = shorter_side
         self.longer_side = longer_side
         self.size_divisor = size_divisor
+        _check_interpolation(interpolation)
         self.interpolation = interpolation
 
     def _round(self, length: float) -> int:
@@ -141,6 +149,7 @@ class RandomScaleCrowd(BaseTransform):
                              f'least <= greatest, but got {ratio_range}')
         self.ratio_range = ratio_range
         self.min_side = min_side
+        _check_interpolation(interpolation)
         self.interpolation = interpolation
 
     @cache_randomness
@@ -192,6 +201,7 @@ class RandomCropCrowd(BaseTransform):
             raise ValueError('crop_size must be one or two positive integers, '
                              f'but got {crop_size}')
         self.crop_size = tuple(crop_size)
+        _check_interpolation(interpolation)
         self.interpolation = interpolation
 
     @cache_randomness

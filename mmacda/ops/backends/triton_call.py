@@ -1,6 +1,6 @@
 """The steps of a call of the Triton backend, chunk by chunk."""
 from types import ModuleType
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence
 
 import torch
 from torch import Tensor
@@ -50,7 +50,7 @@ class Call:
         self.basis = read_bases(atom_bases, self.kernel)
         self.taps = forward_taps(self.basis.live, self.kernel, geometry)
 
-    def chunks(self, size: Tuple[int, int], floats: int,
+    def chunks(self, size: Sequence[int], floats: int,
                channels: int) -> List[Chunk]:
         """Chunks of ``floats`` and m times ``channels`` values per pixel."""
         element = self.alpha.element_size()
@@ -60,7 +60,8 @@ class Call:
         unfold *= element * self.channels
         least, most = WORKSPACE_BYTES
         budget = max(least, min(unfold // 8, most))
-        return split_pixels(self.batch, *size, budget // bytes_per_pixel)
+        return split_pixels(self.batch, size[0], size[1],
+                            budget // bytes_per_pixel)
 
     @property
     def atom_floats(self) -> int:
@@ -171,14 +172,14 @@ class Call:
         floats = parts * self.atoms * len(self.taps)
         for chunk in self.chunks(self.size, floats, self.channels):
             dy_chunk = self.split_groups(dy[chunk.images, chunk.rows])
-            if need_weight:
+            if grad_weight is not None:
                 grad_weight += torch.bmm(
                     dy_chunk.transpose(1, 2), self.convolve(chunk))
-            if need_alpha:
+            if grad_alpha is not None:
                 dz = torch.bmm(dy_chunk, weight)
                 self._decompose(
                     dz, chunk, grad_alpha[chunk.images, :, :, chunk.rows])
-        if need_weight:
+        if grad_weight is not None:
             grad_weight = grad_weight.unflatten(
                 2, (self.atoms, -1)).transpose(2, 3)
         return grad_alpha, grad_weight
