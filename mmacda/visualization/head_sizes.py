@@ -12,6 +12,7 @@ from .coefficients import scale_energies
 from .figures import COLOURS, new_figure
 
 BINS = 8  # of equally many heads
+TICKS = (4, 8, 16, 32, 64)  # pixels
 
 
 class HeadScales(NamedTuple):
@@ -114,6 +115,8 @@ def draw_head_scales(sizes: np.ndarray, layers: Dict[str, HeadScales],
         axis.set_title(f'{name}\nrank correlation '
                        f'{correlations[name]:+.2f}', fontsize=9)
         axis.set_xscale('log')
+        axis.set_xticks(TICKS, [str(tick) for tick in TICKS])
+        axis.minorticks_off()
         axis.set_xlabel('height of the head in pixels')
         axis.grid(alpha=0.3)
     axes[0].set_ylabel('share of the energy')
