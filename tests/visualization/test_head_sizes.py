@@ -54,7 +54,9 @@ def test_shares_are_those_of_the_head_s_pixel(config):
         for some in (points[:3], points[:0], points[3:])
     ]
     found = scales_at_heads(model, samples)
-    assert list(found) == ['backbone.layer3.0.conv2', 'backbone.layer4.0.conv2']
+    assert list(found) == [
+        'backbone.layer3.0.conv2', 'backbone.layer4.0.conv2'
+    ]
     for layer in found.values():
         assert layer.scales.tolist() == [3, 5, 7]
         np.testing.assert_allclose(
