@@ -1,6 +1,6 @@
 """The steps of a call of the Triton backend, chunk by chunk."""
 from types import ModuleType
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence
 
 import torch
 from torch import Tensor
