@@ -108,7 +108,8 @@ def test_demo_runs_from_an_installed_wheel(environment, tmp_path, figure):
     assert where.startswith(str(environment.parents[1]))
     printed = run(environment, '-W', 'ignore',
                   Path(where) / '.mim/tools/demo.py', '--out',
-                  tmp_path / 'out', '--seeds', '1', cwd=tmp_path, PYTHONPATH='')
+                  tmp_path / 'out', '--seeds', '1', cwd=tmp_path,
+                  PYTHONPATH='')
     assert 'LeNet + ACDA' in printed
     for name in ('patterns.png', 'digits.png'):
         assert (tmp_path / 'out' / name).stat().st_size > 1000
