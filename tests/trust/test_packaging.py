@@ -92,8 +92,8 @@ def environment(wheel, tmp_path_factory):
         **uv_index_settings())
     run(*install, '--no-deps', wheel, **uv_index_settings())
     # openmim's own requirements name packages that mim train does not use.
-    run(*install, '--no-deps', 'openmim', 'colorama', 'tabulate',
-        'opendatalab', 'model-index', 'requests', 'pandas', 'pip', 'pytz',
+    run(*install, '--no-deps', '-c', REQUIREMENTS / 'pins.txt', 'openmim',
+        'colorama', 'tabulate', 'opendatalab', 'model-index', 'requests', 'pandas', 'pip', 'pytz',
         'urllib3', 'charset-normalizer', 'idna', 'certifi',
         **uv_index_settings())
     return python
@@ -107,8 +107,9 @@ def test_demo_runs_from_an_installed_wheel(environment, tmp_path, figure):
                 PYTHONPATH='').strip()
     assert where.startswith(str(environment.parents[1]))
     printed = run(environment, '-W', 'ignore',
-                  Path(where) / '.mim/tools/demo.py', '--out', tmp_path / 'out',
-                  '--seeds', '1', cwd=tmp_path, PYTHONPATH='')
+                  Path(where) / '.mim/tools/demo.py', '--out',
+                  tmp_path / 'out', '--seeds', '1', cwd=tmp_path,
+                  PYTHONPATH='')
     assert 'LeNet + ACDA' in printed
     for name in ('patterns.png', 'digits.png'):
         assert (tmp_path / 'out' / name).stat().st_size > 1000
@@ -128,3 +129,10 @@ def test_mim_finds_configs_and_tools(environment, tmp_path, figure):
     assert (tmp_path / 'work' / 'epoch_1.pth').is_file()
     figure('mim train mmacda lenet/lenet-acda_digits.py',
            'trains, one epoch')
+
+
+@pytest.mark.trust('packaging/install')
+def test_changelog_tells_of_this_version():
+    from mmacda import __version__
+    changelog = (ROOT / 'README.md').read_text().split('## Changelog')[1]
+    assert f'| {__version__} |' in changelog.split('\n## ')[0]
