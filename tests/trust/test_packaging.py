@@ -93,9 +93,9 @@ def environment(wheel, tmp_path_factory):
     run(*install, '--no-deps', wheel, **uv_index_settings())
     # openmim's own requirements name packages that mim train does not use.
     run(*install, '--no-deps', '-c', REQUIREMENTS / 'pins.txt', 'openmim',
-        'colorama', 'tabulate', 'opendatalab', 'model-index', 'requests', 'pandas', 'pip', 'pytz',
-        'urllib3', 'charset-normalizer', 'idna', 'certifi',
-        **uv_index_settings())
+        'colorama', 'tabulate', 'opendatalab', 'model-index', 'requests',
+        'pandas', 'pip', 'pytz', 'urllib3', 'charset-normalizer', 'idna',
+        'certifi', **uv_index_settings())
     return python
 
 
