@@ -93,7 +93,8 @@ def save_picture(picture: np.ndarray, path: str) -> None:
     os.makedirs(folder, exist_ok=True)
     temporary = os.path.join(folder, f'.{os.getpid()}.{name}')
     try:
-        if not cv2.imwrite(temporary, picture[..., ::-1]):
+        if not cv2.imwrite(temporary, picture[..., ::-1],
+                           [cv2.IMWRITE_JPEG_QUALITY, 85]):
             raise OSError(f'{path} could not be written')
         os.replace(temporary, path)
     except cv2.error as error:

@@ -132,7 +132,7 @@ def test_tiles(shape, corners):
 
 def test_bad_input():
     image = np.zeros((11, 11), np.uint8)
-    with pytest.raises(TypeError, match='must be uint8, but got float64'):
+    with pytest.raises(TypeError, match='of uint8, but got float64'):
         psnr(image, image.astype(float))
     with pytest.raises(ValueError, match=r'\(11, 11\) and \(11, 10\)'):
         psnr(image, image[:, :10])

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmacda.ops import (adaptive_conv2d, backends, reference,
                         registered_op)
 from mmacda.ops.backends import triton, triton_call, triton_taps
+from mmacda.ops.geometry import ConvGeometry
 
 from .cases import (CASES, OPERANDS, Case, evaluate, relative_error,
                     upstream_of)
@@ -407,8 +408,9 @@ def test_choice_on_a_gpu(reason, chosen, monkeypatch, caplog):
                       case.shapes['weight']))
     with caplog.at_level('INFO', logger='mmacda'):
         for _ in range(2):
-            name, _ = backends.choose_backend(None, OnGpu, alpha, bases,
-                                              weight, None)
+            name, _ = backends.choose_backend(
+                None, OnGpu, alpha, bases, weight,
+                ConvGeometry.checked(**case.geometry))
             assert name == chosen
     told = [f'not using the triton backend: {reason}'] if reason else []
     assert caplog.messages == told
@@ -444,7 +446,7 @@ def test_empty_tensors_are_refused():
     operands = case.operands(torch.float32)
     operands['weight'] = operands['weight'][:0]
     operands['bias'] = None
-    with pytest.raises(ValueError, match='a tensor is empty'):
+    with pytest.raises(ValueError, match='weight is empty'):
         backend(**operands, **case.geometry)
 
 

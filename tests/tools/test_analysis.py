@@ -231,7 +231,9 @@ def test_ablation_trains_measures_and_resumes(run, tmp_path):
         for kind in ('LR4', 'HR'))
     with torch.no_grad():
         output = model(preprocess(model, low))[0].permute(1, 2, 0).numpy()
-    restored = np.round(np.clip(output, 0, 1) * 255).astype(np.uint8)
+    # The network sees images centred by its preprocessor.
+    output = output * 255 + 127.5
+    restored = np.round(np.clip(output, 0, 255)).astype(np.uint8)
     result = json.loads((folder / 'result.json').read_text())
     assert f'{result["PSNR"]:.3f}' == cells[1][1]
     # The network gives RGB, the metric takes BGR.

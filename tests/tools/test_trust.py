@@ -147,3 +147,13 @@ def test_every_claim_passes_makes_success():
     rows = tool['make_table'](dict(a=dict(b='text')), [record])
     assert [row['result'] for row in rows] == ['pass']
     assert 'c0ffee' in rows[0]['test']
+
+
+def test_a_whole_run_forgets_what_it_measures_anew(tmp_path):
+    forget = runpy.run_path(str(ROOT / 'tools/trust.py'))['forget']
+    for name, long in (('quick', False), ('slow', True)):
+        (tmp_path / f'{name}.json').write_text(json.dumps(dict(long=long)))
+    forget(tmp_path, long=False)
+    assert [path.stem for path in tmp_path.iterdir()] == ['slow']
+    forget(tmp_path, long=True)
+    assert list(tmp_path.iterdir()) == []

@@ -18,15 +18,18 @@ class Case(NamedTuple):
     model: dict
     channels: int = 3
     sizes: Tuple[Tuple[int, int], ...] = ((64, 96), (96, 64), (128, 96))
+    framework: str = 'mmengine'
 
     def build(self, seed: int = 0) -> nn.Module:
+        pytest.importorskip(self.framework)
         torch.manual_seed(seed)
         return MODELS.build(copy.deepcopy(self.model))
 
     def build_twin(self) -> nn.Module:
         """The same with plain convolutions."""
         model = copy.deepcopy(self.model)
-        model.get('backbone', model)['conv_type'] = 'conv'
+        network = model.get('backbone') or model.get('generator') or model
+        network['conv_type'] = 'conv'
         return MODELS.build(model)
 
     def draw(self, batch: int = 2, size: int = 0, seed: int = 0) -> Tensor:
@@ -50,6 +53,12 @@ CASES: Dict[str, Case] = {
                            max_pool=False, zero_init_residual=False),
              head=dict(type='DensityHead', in_channels=16,
                        channels=(8, 8, 4)))),
+    'denoiser': Case(
+        dict(type='VariationalDenoiser',
+             generator=dict(type='ACDARestorer', mid_channels=8, num_blocks=2,
+                            out_channels=6),
+             noise_net=dict(type='VDNNoiseNet', mid_channels=8)),
+        framework='mmagic'),
 }
 every_model = pytest.mark.parametrize('case', CASES.values(), ids=CASES)
 any_size = pytest.mark.parametrize(

@@ -90,9 +90,8 @@ def test_ad_resnet(figure, compiled):
 
 
 # PyTorch compiles anew where no layer of ours has a say: its max-pool for
-# every parity of its input, inductor's convolutions on a CPU for every height
-# and width. The bound is then what the same network with plain convolutions
-# costs.
+# every parity of its input, and inductor's convolutions on a CPU for every
+# height and width (hence two sizes below).
 @pytest.mark.long
 @pytest.mark.trust('compilation/recompilation')
 def test_odd_sizes_cost_what_plain_convolutions_cost(figure, compiled):
@@ -112,20 +111,16 @@ def test_layer_with_inductor(figure, compiled):
     torch.manual_seed(0)
     layer = ACDAConv(4, 8, 3, padding=1, scales=(3, 5, 7))
     shapes = [(batch, 4, height // 8, width // 8)
-              for batch, height, width in SIZES]
-    twin = torch.nn.Conv2d(4, 8, 3, padding=1)
-    expected, _ = graphs_after_each(compiled, twin, shapes, 'inductor')
-    check(figure, compiled, layer, shapes, 'inductor', expected)
+              for batch, height, width in SIZES[:2]]
+    check(figure, compiled, layer, shapes, 'inductor', [1, 2])
 
 
 @pytest.mark.long
 @pytest.mark.trust('compilation/ad-resnet', 'compilation/recompilation')
 def test_ad_resnet_with_inductor(figure, compiled):
-    case = CASES['ad-resnet']
-    shapes = [(batch, 3, height, width) for batch, height, width in SIZES[:3]]
-    expected, _ = graphs_after_each(compiled, case.build_twin(), shapes,
-                                    'inductor')
-    check(figure, compiled, case.build(), shapes, 'inductor', expected)
+    model = CASES['ad-resnet'].build()
+    shapes = [(batch, 3, height, width) for batch, height, width in SIZES[:2]]
+    check(figure, compiled, model, shapes, 'inductor', [1, 2])
 
 
 def check_runner(figure, tmp_path, task, compile):
@@ -142,11 +137,13 @@ def check_runner(figure, tmp_path, task, compile):
 
 @pytest.mark.trust('compilation/runner')
 def test_runner(figure, tmp_path):
-    check_runner(figure, tmp_path, 'patterns', dict(backend='aot_eager'))
+    check_runner(figure, tmp_path, 'patterns', dict(backend='eager'))
 
 
 @pytest.mark.long
 @pytest.mark.trust('compilation/runner')
-def test_runner_with_inductor(figure, tmp_path):
-    pytest.importorskip('mmpretrain')
-    check_runner(figure, tmp_path, 'classification', True)
+@pytest.mark.parametrize('task', ['patterns', 'classification'])
+def test_runner_with_inductor(figure, tmp_path, task):
+    if task == 'classification':
+        pytest.importorskip('mmpretrain')
+    check_runner(figure, tmp_path, task, True)

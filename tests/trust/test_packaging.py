@@ -93,9 +93,9 @@ def environment(wheel, tmp_path_factory):
     run(*install, '--no-deps', wheel, **uv_index_settings())
     # openmim's own requirements name packages that mim train does not use.
     run(*install, '--no-deps', '-c', REQUIREMENTS / 'pins.txt', 'openmim',
-        'colorama', 'tabulate', 'opendatalab', 'model-index', 'requests', 'pandas', 'pip', 'pytz',
-        'urllib3', 'charset-normalizer', 'idna', 'certifi',
-        **uv_index_settings())
+        'colorama', 'tabulate', 'opendatalab', 'model-index', 'requests',
+        'pandas', 'pip', 'pytz', 'urllib3', 'charset-normalizer', 'idna',
+        'certifi', **uv_index_settings())
     return python
 
 
@@ -107,8 +107,9 @@ def test_demo_runs_from_an_installed_wheel(environment, tmp_path, figure):
                 PYTHONPATH='').strip()
     assert where.startswith(str(environment.parents[1]))
     printed = run(environment, '-W', 'ignore',
-                  Path(where) / '.mim/tools/demo.py', '--out', tmp_path / 'out',
-                  '--seeds', '1', cwd=tmp_path, PYTHONPATH='')
+                  Path(where) / '.mim/tools/demo.py', '--out',
+                  tmp_path / 'out', '--seeds', '1', cwd=tmp_path,
+                  PYTHONPATH='')
     assert 'LeNet + ACDA' in printed
     for name in ('patterns.png', 'digits.png'):
         assert (tmp_path / 'out' / name).stat().st_size > 1000

@@ -2,8 +2,8 @@
 
 Prints what a forward pass in training keeps for backward, measured on a CPU
 in float32, beside what does not grow with the images: weights, gradients and
-the optimizer's state. A GPU keeps the same tensors, half of the bytes under
-float16 or bfloat16; its peak adds the largest workspace, a few percent.
+the optimizer's state. Not in it: the temporary workspaces of forward and
+backward, and what CUDA itself takes.
 
     python tools/analysis/memory.py
     python tools/analysis/memory.py --config my_config.py --size 512

@@ -40,8 +40,10 @@ def spread(cells: Tensor, stride: int, shape: Tuple[int, int]) -> Tensor:
         Tensor: Shape (..., H, W), same sum.
     """
     for dim, pixels in zip((-2, -1), shape):
+        sides = cells.new_full((cells.shape[dim], ), stride)
+        sides[-1] = pixels - stride * (len(sides) - 1)
+        if dim == -2:
+            sides = sides.unsqueeze(-1)
         index = torch.arange(pixels, device=cells.device) // stride
-        share = torch.bincount(index, minlength=cells.shape[dim])
-        share = share.to(cells.dtype).unsqueeze(-1) if dim == -2 else share
-        cells = (cells / share).index_select(dim, index)
+        cells = (cells / sides).index_select(dim, index)
     return cells

@@ -10,7 +10,7 @@ by then, the same kernels run on a CPU, for tests.
 import os
 from contextlib import nullcontext
 from functools import lru_cache
-from typing import ContextManager, Optional, Sequence, Tuple
+from typing import ContextManager, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -36,19 +36,50 @@ def _load():
 
 @lru_cache(maxsize=None)
 def _try_device(device: torch.device) -> Optional[str]:
-    """Reason why kernels do not run on a device: compiles a small one."""
-    launch, reason = _load()
-    if reason:
-        return reason
+    """Reason why kernels do not run on a device, or not as they should.
+
+    Compares a small call and its gradients with the stock backend once:
+    what a compiler, a driver or a GPU that nobody has tried makes of the
+    kernels must not go unnoticed.
+    """
+    if _load()[1]:
+        return _load()[1]
     try:
-        with _current(device):
-            one = torch.ones((1, ) * 6, device=device)
-            # One pixel with one atom.
-            launch.mix(one, one.view(1, 1), torch.empty_like(one[0]))
+        faults = _compare_with_stock(device)
     except Exception as error:  # of the compiler, the driver or a tool
         text = str(error).strip().splitlines() or [type(error).__name__]
         return f'Triton does not work on {device}: {text[-1]}'
+    if faults:
+        return (f'on {device} its {", ".join(faults)} differ from those of '
+                'the stock backend')
     return None
+
+
+def _compare_with_stock(device: torch.device) -> List[str]:
+    """Names of the results of a small call that differ."""
+
+    def wave(*shape: int) -> Tensor:
+        count = torch.Size(shape).numel()
+        return torch.arange(count, device=device).mul(1.7).sin().view(shape)
+
+    x, alpha, bases, weight = (wave(1, 3, 4, 5), wave(1, 2, 3, 2, 3),
+                               wave(3, 3, 3), wave(2, 6, 1, 1))
+    geometry = ConvGeometry((2, 2), (1, 1), (1, 1), 1)
+    needs = True, True, False, True
+    names = ('outputs', 'gradients of the input', 'gradients of the '
+             'coefficients', 'gradients of the weight')
+    results = []
+    for forward_of, backward_of in ((forward, backward),
+                                    (stock.forward, stock.backward)):
+        y = forward_of(x, alpha, bases, weight, geometry)
+        grads = backward_of(
+            wave(*y.shape), x, alpha, bases, weight, geometry, needs)
+        results.append([y, grads[0], grads[1], grads[3]])
+    # TensorFloat-32 has ten bits.
+    return [
+        name for name, ours, theirs in zip(names, *results)
+        if not (ours - theirs).abs().max() < 2e-2 * theirs.abs().max()
+    ]
 
 
 def _current(device: torch.device) -> ContextManager:

@@ -2,7 +2,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, OPTIM_WRAPPERS
 
 from mmacda.structures import CountingDataSample
 
@@ -193,3 +193,38 @@ def test_parameters_beside_table_3(arch, conv_type, millions):
     counted = sum(p.numel() for p in model.parameters()) / 1e6
     assert round(counted, 2) == ours
     assert counted == pytest.approx(paper, rel=0.07)
+
+
+def test_starts_from_imagenet_weights(tmp_path):
+    """Those of the backbone in a classifier's checkpoint, and no others."""
+    source = MODELS.build(SMALL)
+    for parameter in source.parameters():
+        torch.nn.init.normal_(parameter)
+    path = str(tmp_path / 'classifier.pth')
+    state = {f'backbone.{k}': v for k, v in source.state_dict().items()}
+    torch.save(
+        dict(state_dict=dict(state, **{'head.fc.weight': torch.ones(2)})),
+        path)
+    init_cfg = dict(type='Pretrained', checkpoint=path, prefix='backbone.')
+    model = build(backbone=dict(SMALL, init_cfg=init_cfg))
+    model.init_weights()
+    loaded = model.backbone.state_dict()
+    assert all(torch.equal(v, loaded[k])
+               for k, v in source.state_dict().items())
+    assert model.head.out_conv.bias.item() == pytest.approx(0.1)
+
+
+def test_trains_in_mixed_precision():
+    model = build().train()
+    wrapper = OPTIM_WRAPPERS.build(
+        dict(
+            type='AmpOptimWrapper',
+            dtype='bfloat16',
+            optimizer=torch.optim.Adam(model.parameters(), 1e-3)))
+    before = [p.detach().clone() for p in model.parameters()]
+    losses = model.train_step(batch((48, 48), (48, 48)), wrapper)
+    assert losses['loss_density'].dtype == torch.float32
+    assert losses['loss_density'].isfinite()
+    after = list(model.parameters())
+    assert all(p.isfinite().all() for p in after)
+    assert not any(map(torch.equal, before, after))
