@@ -58,8 +58,8 @@ def largest_allocation(function, case, operands):
 @pytest.mark.parametrize('case', CASES, ids=str)
 def test_no_tensor_of_the_size_of_an_unfold(case):
     operands = case.operands(torch.float32)
-    limit = 1.1 * max(
-        operand_bytes(case, operands), stock.CPU_WORKSPACE_BYTES)
+    workspace = min(stock.CPU_WORKSPACE_BYTES, unfold_bytes(case) / 8)
+    limit = 1.1 * max(operand_bytes(case, operands), workspace)
     assert limit < unfold_bytes(case) / 2, 'the case is too small to tell'
     largest = largest_allocation(
         lambda *a, **k: adaptive_conv2d(*a, **k, backend='stock'), case,

@@ -1,20 +1,22 @@
 """The PyTorch-only backend: atom-first, over chunks of output rows.
 
-Never holds an unfold of the whole input. Composed atoms apply to the patches
-by batched products, and the coefficient convolution follows while the atom
-convolution's result of the chunk, a few MB, is in cache. Backward recomputes
-all of it from the input.
+Never holds an unfold of the whole input. Composed atoms apply to the patches,
+and the coefficient convolution follows while the atom convolution's result of
+the chunk, a few MB, is in cache. Backward recomputes all of it from the input.
 """
-from typing import Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry import ConvGeometry
-from .patches import Chunk, crop, find_live_taps, make_patches, split_pixels
+from ..memory_format import spread_planes
+from .bags import BaggedPatches
+from .patches import (Chunk, GatheredPatches, crop, find_live_taps,
+                      split_pixels)
 
-CPU_WORKSPACE_BYTES = 8 * 2**20
+CPU_WORKSPACE_BYTES = 12 * 2**20
 GPU_WORKSPACE_BYTES = 256 * 2**20
 # Matrix products over pixels run as pointwise convolutions of images of this
 # width: oneDNN's are up to twice as fast as MKL's products (on AMD CPUs), and
@@ -40,37 +42,29 @@ class _Plan:
         self.groups = geometry.groups
         self.batch, self.atoms, count, self.height, self.width = alpha.shape
         self.channels, self.out_channels = x.shape[1], weight.shape[0]
-        self.kernel = round(
+        kernel = round(
             count**0.5) if atom_bases is None else atom_bases.shape[-1]
-        live = find_live_taps(None if needs[2] else atom_bases, self.kernel)
-        self.patches = make_patches(x, self.kernel, live, self.width, geometry)
-        self.row = self.patches.pixels_per_row
-        self.taps = torch.tensor(self.patches.taps, device=x.device)
-        self.bases = None
-        if atom_bases is not None:
-            self.bases = atom_bases.detach().flatten(1).to(
-                alpha.dtype)[:, self.taps]
-        self.alpha = alpha.permute(0, 3, 4, 1, 2)
+        live = find_live_taps(None if needs[2] else atom_bases, kernel)
+        self.patches = _make_patches(x, kernel, live,
+                                     (self.height, self.width), geometry)
+        self.alpha = alpha
+        self.bases, self.grad_bases = (
+            None if atom_bases is None else atom_bases.detach().flatten(1).to(
+                alpha.dtype)[:, taps]
+            for taps in (self.patches.taps, self.patches.grad_taps))
         # (G, C_out/G, C/G, m) -> (C_out, m * C/G): atom-major, as Z is.
         self.weight = weight.reshape(self.groups, -1,
                                      self.channels // self.groups,
                                      self.atoms).transpose(2, 3).reshape(
                                          self.out_channels, -1)
-        floats = self.atoms * (self.channels + len(self.taps))
-        floats += self.patches.floats_per_pixel
+        floats = self.atoms * (self.channels + len(self.patches.taps))
+        floats += self.patches.floats_per_pixel(self.atoms, any(needs))
         if any(needs):
-            floats += 2 * self.channels * (self.atoms + self.kernel)
-        self.chunks = split_pixels(self.batch, self.height, self.row,
+            floats += self.atoms * (
+                self.channels + len(self.patches.grad_taps))
+        self.chunks = split_pixels(self.batch, self.height, self.width,
                                    self._budget() //
                                    max(1, floats * x.element_size()))
-        # Zero where there are junk pixels, and where images get filled up.
-        most = self.pixels(self.chunks[0]) if self.chunks else 0
-        self._coefficients = alpha.new_zeros((most, self.atoms, count))
-        self._atoms = alpha.new_empty((most * self.atoms, len(self.taps)))
-        self._z = x.new_zeros(
-            (_fill_up(most), self.atoms, self.channels))
-        self._dy = x.new_zeros(
-            (_fill_up(most) if any(needs) else 0, self.out_channels))
 
     def _budget(self) -> int:
         """Bytes that a chunk may take."""
@@ -78,46 +72,39 @@ class _Plan:
             else GPU_WORKSPACE_BYTES
         # Stays small beside what an unfold would take.
         unfold = self.batch * self.height * self.width * self.channels
-        return min(budget,
-                   unfold * self.kernel**2 * self.alpha.element_size() // 8)
-
-    def pixels(self, chunk: Chunk) -> int:
-        """Pixels of a chunk, junk included."""
-        images, rows = chunk.shape
-        return images * rows * self.row
-
-    def in_image(self, block: Tensor, chunk: Chunk) -> Tensor:
-        """(pixels, ...) as (images, rows, width, ...), without the junk."""
-        block = block[:self.pixels(chunk)]
-        return block.view(*chunk.shape, self.row,
-                          *block.shape[1:])[:, :, :self.width]
+        return min(
+            budget, unfold * self.patches.kernel**2 *
+            self.alpha.element_size() // 8)
 
     def coefficients(self, chunk: Chunk) -> Tensor:
         """alpha of the chunk's pixels: (pixels * m, J)."""
-        alpha = self.alpha[chunk.images, chunk.rows]
-        self.in_image(self._coefficients, chunk).copy_(alpha)
-        return self._coefficients[:self.pixels(chunk)].flatten(0, 1)
+        alpha = self.alpha[chunk.images, :, :, chunk.rows]
+        planes = spread_planes(alpha.flatten(1, 2))
+        return planes.permute(0, 2, 3, 1).reshape(-1, alpha.shape[2])
 
-    def compose(self, coefficients: Tensor) -> Tensor:
+    def compose(self, chunk: Chunk) -> Tensor:
         """Atoms of the chunk's pixels: (pixels, m, taps)."""
-        atoms = self._atoms[:coefficients.shape[0]]
         if self.bases is None:
-            torch.index_select(coefficients, 1, self.taps, out=atoms)
+            atoms = self.coefficients(chunk)[:, self.patches.taps]
         else:
-            torch.mm(coefficients, self.bases, out=atoms)
-        return atoms.view(-1, self.atoms, len(self.taps))
+            atoms = torch.mm(self.coefficients(chunk), self.bases)
+        return atoms.view(-1, self.atoms, atoms.shape[-1])
 
-    def convolve(self, atoms: Tensor, patches: Tensor) -> Tensor:
-        """Z of the chunk's pixels, filled up: (pixels, m, C)."""
-        torch.bmm(atoms, patches, out=self._z[:len(atoms)])
-        return self._z[:_fill_up(len(atoms))]
+    def decompose(self, datoms: Tensor, chunk: Chunk, grad: Tensor) -> None:
+        """Write the chunk's part of ``grad``, the coefficients' gradient."""
+        if self.grad_bases is None:
+            dalpha = torch.empty_like(datoms)
+            dalpha[..., self.patches.grad_taps] = datoms
+        else:
+            dalpha = datoms.flatten(0, 1).mm(self.grad_bases.t())
+        target = grad[chunk.images, :, :, chunk.rows].permute(0, 3, 4, 1, 2)
+        target.copy_(dalpha.view(target.shape))
 
     def grad_output(self, grad_output: Tensor, chunk: Chunk) -> Tensor:
         """Gradient of Y at the chunk's pixels, filled up: (pixels, C_out)."""
-        dy = grad_output[chunk.images, :, chunk.rows].permute(0, 2, 3, 1)
-        self.in_image(self._dy, chunk).copy_(dy)
-        self._dy[self.pixels(chunk):].zero_()
-        return self._dy[:_fill_up(self.pixels(chunk))]
+        dy = spread_planes(grad_output[chunk.images, :, chunk.rows])
+        dy = dy.permute(0, 2, 3, 1).reshape(-1, self.out_channels)
+        return F.pad(dy, (0, 0, 0, _fill_up(len(dy)) - len(dy)))
 
     def split_groups(self, z: Tensor) -> Tensor:
         """(pixels, n, C) -> (pixels, G * n * C/G)."""
@@ -129,8 +116,15 @@ class _Plan:
     def join_groups(self, z: Tensor) -> Tensor:
         """(pixels, G * m * C/G) -> (pixels, m, C)."""
         split = z.view(z.shape[0], self.groups, self.atoms, -1)
-        return split.transpose(1, 2).reshape(
-            z.shape[0], self.atoms, self.channels)
+        return split.transpose(1, 2).reshape(z.shape[0], self.atoms, -1)
+
+
+def _make_patches(x: Tensor, kernel: int, live: List[int],
+                  size: Tuple[int, int],
+                  geometry: ConvGeometry) -> GatheredPatches:
+    if x.device.type == 'cpu':
+        return BaggedPatches(x, kernel, live, size, geometry, IMAGE_WIDTH)
+    return GatheredPatches(x, kernel, live, size, geometry)
 
 
 def _fill_up(pixels: int) -> int:
@@ -140,8 +134,12 @@ def _fill_up(pixels: int) -> int:
 def _pointwise(rows: Tensor, weight: Tensor, groups: int) -> Tensor:
     """rows (pixels, G * n) by weight (G * o, n), group by group."""
     pixels, channels = rows.shape
-    if groups == 1 and rows.device.type != 'cpu':
-        return torch.mm(rows, weight.t())
+    if rows.device.type != 'cpu':
+        if groups == 1:
+            return torch.mm(rows, weight.t())
+        output = torch.einsum('pgn,gon->pgo', rows.view(pixels, groups, -1),
+                              weight.view(groups, -1, weight.shape[1]))
+        return output.flatten(1)
     images = rows.view(-1, 1, IMAGE_WIDTH, channels).permute(0, 3, 1, 2)
     output = F.conv2d(images, weight[:, :, None, None], groups=groups)
     return output.permute(0, 2, 3, 1).reshape(pixels, -1)
@@ -159,10 +157,11 @@ def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
         memory_format=torch.channels_last)
     pixels = output.permute(0, 2, 3, 1)
     for chunk in plan.chunks:
-        atoms = plan.compose(plan.coefficients(chunk))
-        z = plan.convolve(atoms, plan.patches.read(chunk))
+        atoms = plan.compose(chunk)
+        z = plan.patches.convolve(chunk, atoms)
         y = _pointwise(plan.split_groups(z), plan.weight, plan.groups)
-        pixels[chunk.images, chunk.rows] = plan.in_image(y, chunk)
+        target = pixels[chunk.images, chunk.rows]
+        target.copy_(y[:len(atoms)].view(target.shape))
     return output
 
 
@@ -173,13 +172,12 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
     """Gradients of input, coefficients, bases and weight, where needed."""
     plan = _Plan(x, alpha, atom_bases, weight, geometry, needs)
     need_x, need_alpha, need_bases, need_weight = needs
-    groups, depth = plan.groups, plan.weight.shape[1]
-    grad_x = torch.zeros_like(plan.patches.padded) if need_x else None
-    grad_alpha = torch.empty_like(
-        plan.alpha, memory_format=torch.contiguous_format) \
-        if need_alpha else None
-    grad_bases = torch.zeros_like(plan.bases) \
-        if need_bases and plan.bases is not None else None
+    groups, patches = plan.groups, plan.patches
+    depth = plan.weight.shape[1]
+    grad_x = torch.zeros_like(patches.padded) if need_x else None
+    grad_alpha = torch.empty_like(alpha) if need_alpha else None
+    grad_bases = torch.zeros_like(plan.grad_bases) \
+        if need_bases and plan.grad_bases is not None else None
     grad_weight = torch.zeros_like(plan.weight).view(groups, -1, depth) \
         if need_weight else None
     # (G * m * C/G, C_out/G): from Y's groups back to Z's.
@@ -187,51 +185,40 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
         depth * groups, -1)
     for chunk in plan.chunks:
         dy = plan.grad_output(grad_output, chunk)
-        coefficients = plan.coefficients(chunk)
-        atoms = plan.compose(coefficients)
-        patches = plan.patches.read(chunk) if any(needs[1:]) else None
-        if grad_weight is not None and patches is not None:
-            z = plan.split_groups(plan.convolve(atoms, patches))
+        atoms = plan.compose(chunk)
+        if grad_weight is not None:
+            z = plan.split_groups(patches.convolve(chunk, atoms))
             grad_weight.baddbmm_(
-                dy.view(len(dy), groups, -1).permute(1, 2, 0),
+                dy[:len(z)].view(len(z), groups, -1).permute(1, 2, 0),
                 z.view(len(z), groups, -1).transpose(0, 1))
+            del z
         if not any(needs[:3]):
             continue
-        dz = plan.join_groups(_pointwise(dy, transposed, groups))[:len(atoms)]
+        # Of few terms each: PyTorch's own products are the quicker.
+        dz = torch.mm(dy, transposed.t()) if groups == 1 else _pointwise(
+            dy, transposed, groups)
+        dz = plan.join_groups(dz)[:len(atoms)]
         if grad_x is not None:
-            plan.patches.scatter(grad_x, chunk, atoms, dz)
-        if (need_alpha or need_bases) and patches is not None:
-            datoms = atoms  # which nothing reads any more
-            torch.bmm(dz, patches.transpose(1, 2), out=datoms)
-            datoms = datoms.flatten(0, 1)
-            if grad_bases is not None:
-                grad_bases.addmm_(coefficients.t(), datoms)
-            if grad_alpha is not None:
-                dalpha = _decompose(plan, datoms)
-                grad_alpha[chunk.images, chunk.rows] = plan.in_image(
-                    dalpha, chunk)
-    return (None if grad_x is None else crop(grad_x, geometry),
-            None if grad_alpha is None else grad_alpha.permute(0, 3, 4, 1, 2),
+            patches.scatter(grad_x, chunk, patches.turn(chunk, atoms), dz)
+        if not (need_alpha or need_bases):
+            continue
+        datoms = patches.correlate(chunk, dz)
+        if grad_bases is not None:
+            grad_bases.addmm_(
+                plan.coefficients(chunk).t(), datoms.flatten(0, 1))
+        if grad_alpha is not None:
+            plan.decompose(datoms, chunk, grad_alpha)
+    return (None if grad_x is None else crop(grad_x, geometry), grad_alpha,
             None if grad_bases is None or atom_bases is None else _spread(
                 plan, grad_bases, atom_bases),
             None if grad_weight is None else _unsplit(plan, grad_weight,
                                                       weight))
 
 
-def _decompose(plan: _Plan, datoms: Tensor) -> Tensor:
-    """Gradient of the coefficients, (pixels, m, J), from the atoms'."""
-    if plan.bases is None:
-        dalpha = torch.empty_like(datoms)
-        dalpha[:, plan.taps] = datoms
-    else:
-        dalpha = torch.mm(datoms, plan.bases.t())
-    return dalpha.view(-1, plan.atoms, dalpha.shape[1])
-
-
 def _spread(plan: _Plan, grad: Tensor, atom_bases: Tensor) -> Tensor:
     # All taps are live when the bases need a gradient.
     full = torch.empty_like(grad)
-    full[:, plan.taps] = grad
+    full[:, plan.patches.grad_taps] = grad
     return full.view(atom_bases.shape).to(atom_bases.dtype)
 
 
