@@ -76,10 +76,12 @@ INLINE void forward_kernel(int M, int N, const problem *p, const float *x,
     UNROLL for (int a = 0; a < M; a++) sum[c][a] = (vec){0};
   for (int64_t t = 0; t < p->taps; t++, d += p->atoms * LANES) {
     const float *source = x + p->tap_offsets[t];
+    UNROLL for (int c = 0; c < N; c++) __builtin_prefetch(source + (N + c) * plane);
     vec value[WIDTH];
     UNROLL for (int c = 0; c < N; c++) value[c] = load(source + c * plane);
     UNROLL for (int a = 0; a < M; a++) {
       vec atom = load(d + a * LANES);
+      HOLD(atom);
       UNROLL for (int c = 0; c < N; c++) sum[c][a] += value[c] * atom;
     }
   }
@@ -122,6 +124,7 @@ INLINE void input_kernel(int M, int N, const problem *p, float *dx,
     UNROLL for (int c = 0; c < N; c++) sum[c] = load(target + c * plane);
     UNROLL for (int a = 0; a < M; a++) {
       vec atom = load(d + a * LANES);
+      HOLD(atom);
       UNROLL for (int c = 0; c < N; c++) sum[c] += grad[c][a] * atom;
     }
     UNROLL for (int c = 0; c < N; c++) store(target + c * plane, sum[c]);
@@ -160,7 +163,9 @@ INLINE void atom_kernel(int M, int N, const problem *p, const float *x,
     vec value[WIDTH];
     UNROLL for (int t = 0; t < N; t++) value[t] = load(x + offsets[t]);
     UNROLL for (int a = 0; a < M; a++) {
-      UNROLL for (int t = 0; t < N; t++) sum[t][a] += value[t] * grads[a];
+      vec grad = grads[a];
+      HOLD(grad);
+      UNROLL for (int t = 0; t < N; t++) sum[t][a] += value[t] * grad;
     }
     x += plane;
     grads += M;

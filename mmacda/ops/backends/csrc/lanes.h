@@ -33,6 +33,18 @@ typedef int32_t mask_vec __attribute__((vector_size(4 * LANES)));
 INLINE vec load(const float *p) { return *(const loose_vec *)p; }
 INLINE void store(float *p, vec v) { *(loose_vec *)p = v; }
 
+/* Reads v once: compilers would rather load it again for every product, and
+ * loads are fewer per cycle than products. */
+#if defined(__AVX512F__)
+#define HOLD(v) __asm__("" : "+v"(v))
+#elif defined(__AVX__)
+#define HOLD(v) __asm__("" : "+x"(v))
+#elif defined(__aarch64__)
+#define HOLD(v) __asm__("" : "+w"(v))
+#else
+#define HOLD(v) ((void)0)
+#endif
+
 /* v with the lanes from n on set to zero. */
 INLINE vec keep(vec v, int n) {
   mask_vec lane;
