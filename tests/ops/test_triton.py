@@ -1,4 +1,4 @@
-"""The Triton backend: in the interpreter, and on a GPU where there is one."""
+"""The Triton backends: in the interpreter, and on a GPU where there is one."""
 import sys
 from functools import partial
 
@@ -30,6 +30,8 @@ every_place = pytest.mark.parametrize('device, dtype', [
 ])
 interpreted = pytest.mark.interpreted
 backend = partial(adaptive_conv2d, backend='triton')
+# What is not the same code in both.
+both = pytest.mark.parametrize('name', ['triton', 'triton_fused'])
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +48,21 @@ def launch(monkeypatch):
     module, reason = triton._load()
     assert reason is None
     monkeypatch.setattr(module, 'FEW_WARPS', 0)
+    monkeypatch.setattr(fused_kernel(), 'FEW_PROGRAMS', 0)
     return module
+
+
+def fused_kernel():
+    pytest.importorskip('triton')
+    from mmacda.ops.backends import triton_fused_kernel
+    return triton_fused_kernel
+
+
+def named(name, operands):
+    x = operands['input']
+    if name == 'triton_fused' and x.is_cuda and x.dtype == SINGLE:
+        pytest.skip('for half precision')
+    return partial(adaptive_conv2d, backend=name)
 
 
 def exact(operands):
@@ -56,13 +72,15 @@ def exact(operands):
 def assert_equal_results(case,
                          operands,
                          expected=None,
-                         differentiate=OPERANDS):
+                         differentiate=OPERANDS,
+                         name='triton'):
     """Output and gradients of the backend are those of the reference.
 
     Half precision is judged by PyTorch's own: at most twice the reference's
     error in the output, three times in a gradient.
     """
-    output, grads = evaluate(backend, operands, case.geometry, differentiate)
+    output, grads = evaluate(
+        named(name, operands), operands, case.geometry, differentiate)
     right = expected or evaluate(reference.adaptive_conv2d, exact(operands),
                                  case.geometry, differentiate)
     limits = dict.fromkeys(('output', *grads), 1e-4)
@@ -84,12 +102,15 @@ def assert_equal_results(case,
         assert error <= limits[name], name
 
 
+@both
 @every_place
 @pytest.mark.parametrize('case', CASES, ids=str)
-def test_output_and_gradients_equal_reference(case, device, dtype, launch):
-    assert_equal_results(case, case.operands(dtype, device))
+def test_output_and_gradients_equal_reference(case, device, dtype, name,
+                                              launch):
+    assert_equal_results(case, case.operands(dtype, device), name=name)
 
 
+@both
 @every_place
 @pytest.mark.parametrize('case', [
     *[Case(f'{m}-atoms', num_atoms=m, scales=None, kernel=1, padding=(0, 0))
@@ -100,8 +121,8 @@ def test_output_and_gradients_equal_reference(case, device, dtype, launch):
          groups=2, layout='channels_last'),
     Case('nine', 1, 2, 2, (5, 4), (9, ), padding=(4, 4), num_atoms=1),
 ], ids=str)  # yapf: disable
-def test_other_sizes_equal_reference(case, device, dtype, launch):
-    assert_equal_results(case, case.operands(dtype, device))
+def test_other_sizes_equal_reference(case, device, dtype, name, launch):
+    assert_equal_results(case, case.operands(dtype, device), name=name)
 
 
 @every_place
@@ -118,21 +139,52 @@ def test_any_tile_gives_the_same(case, tile, device, dtype, launch,
 
 
 @every_place
-def test_chosen_tiles_of_small_maps(device, dtype):
+@pytest.mark.parametrize('tile', [(1, 16, 16, 2), (4, 8, 64, 1)],
+                         ids=str)
+@pytest.mark.parametrize('case', [
+    Case('strided-groups', 1, size=(4, 3), stride=(2, 1), groups=2),
+    Case('many', 1, 36, 70, (2, 3)),
+], ids=str)  # yapf: disable
+def test_any_fused_tile_gives_the_same(case, tile, device, dtype, launch,
+                                       monkeypatch):
+    kernel = fused_kernel()
+    monkeypatch.setattr(kernel, 'choose_tile',
+                        lambda *_: kernel.FusedTile(*tile))
+    assert_equal_results(
+        case, case.operands(dtype, device), name='triton_fused')
+
+
+@pytest.mark.parametrize('size, outputs, atoms', [
+    ((8, 100, 100), 256, 6), ((1, 1, 1), 1, 7), ((2, 5, 64), 33, 9),
+    ((8, 100, 100), 1000, 8)], ids=str)  # yapf: disable
+def test_fused_tiles_fit_the_registers(size, outputs, atoms):
+    kernel = fused_kernel()
+    tile = kernel.choose_tile(size, outputs, atoms)
+    pixels = tile.rows * tile.columns
+    assert atoms % tile.atoms == 0
+    assert kernel.LEAST_PIXELS <= pixels <= kernel.MOST_PIXELS
+    assert kernel.LEAST <= tile.outputs <= kernel.MOST_OUTPUTS
+    assert pixels * (tile.outputs + tile.atoms * kernel.LEAST) <= kernel.SUMS
+
+
+@both
+@every_place
+def test_chosen_tiles_of_small_maps(device, dtype, name):
     """As they are on a GPU, a few elements per thread."""
     case = Case('small', in_channels=20, num_atoms=6, size=(2, 3))
-    assert_equal_results(case, case.operands(dtype, device))
+    assert_equal_results(case, case.operands(dtype, device), name=name)
 
 
+@both
 @every_place
 @pytest.mark.parametrize('case', [
     Case('chunks', 3, size=(5, 4), stride=(2, 1), groups=2),
     Case('halo', 1, size=(9, 4), dilation=(2, 1), padding=(2, 1)),
 ], ids=str)  # yapf: disable
-def test_chunk_borders(case, device, dtype, launch, monkeypatch):
+def test_chunk_borders(case, device, dtype, name, launch, monkeypatch):
     """A tiny workspace splits maps into single rows."""
     monkeypatch.setattr(triton_call, 'WORKSPACE_BYTES', (1, 1))
-    assert_equal_results(case, case.operands(dtype, device))
+    assert_equal_results(case, case.operands(dtype, device), name=name)
 
 
 def own_choice(case, count):
@@ -144,7 +196,7 @@ def own_choice(case, count):
     return (pixels * step % count).view(case.batch, height, width)
 
 
-def assert_picks(case, candidates, operands, choice):
+def assert_picks(case, candidates, operands, choice, name):
     """Every pixel's output is made of the candidate that it chose.
 
     ``candidates(x)`` is (n, B, C, Ho, Wo): what each tap or basis makes of
@@ -164,7 +216,7 @@ def assert_picks(case, candidates, operands, choice):
 
     names = 'input', 'weight', 'bias'
     results = evaluate(expected, exact(operands), case.geometry, names)
-    assert_equal_results(case, operands, results, names)
+    assert_equal_results(case, operands, results, names, name)
 
 
 def probe(case, device, dtype, count):
@@ -183,19 +235,21 @@ def large_enough(case):
                                    side * case.stride[1] + case.support)))
 
 
+@both
 @every_place
 @pytest.mark.parametrize('case', map(large_enough, DIRECT), ids=str)
-def test_every_tap_of_every_atom(case, device, dtype, launch):
+def test_every_tap_of_every_atom(case, device, dtype, name, launch):
     operands, choice = probe(case, device, dtype, case.kernel**2)
     assert_picks(
         case, lambda x: torch.stack(
             [shifted(case, x, tap) for tap in range(case.kernel**2)]),
-        operands, choice)
+        operands, choice, name)
 
 
+@both
 @every_place
 @pytest.mark.parametrize('case', map(large_enough, MULTI_SCALE[:2]), ids=str)
-def test_every_basis_of_every_atom(case, device, dtype, launch):
+def test_every_basis_of_every_atom(case, device, dtype, name, launch):
     operands, choice = probe(case, device, dtype, case.num_coefficients)
     bases = operands['atom_bases'].double()[:, None, None]
 
@@ -206,7 +260,7 @@ def test_every_basis_of_every_atom(case, device, dtype, launch):
                      **geometry) for basis in bases
         ])
 
-    assert_picks(case, filtered, operands, choice)
+    assert_picks(case, filtered, operands, choice, name)
 
 
 @every_place
@@ -230,13 +284,15 @@ def test_every_tap_gets_its_gradient(case, device, dtype, launch):
             assert error < tolerance, (tap, atom)
 
 
+@both
 @every_place
 @pytest.mark.parametrize('case', [
     Case('paper', 1, 2, 3, (4, 5), (3, 5, 7), padding=(3, 3), num_atoms=6),
     Case('groups', groups=2, stride=(2, 2)),
 ], ids=str)  # yapf: disable
-def test_two_calls_are_bitwise_equal(case, device, dtype, launch):
+def test_two_calls_are_bitwise_equal(case, device, dtype, name, launch):
     operands = case.operands(dtype, device)
+    backend = named(name, operands)
     first, first_grads = evaluate(backend, operands, case.geometry)
     second, second_grads = evaluate(backend, operands, case.geometry)
     assert torch.equal(first, second)
@@ -256,12 +312,15 @@ def test_each_gradient_alone_equals_all_at_once(wanted, device, dtype,
     assert torch.equal(alone[wanted], together[wanted])
 
 
+@both
 @every_place
-def test_every_cell_is_written(device, dtype, launch, nan_in_new_memory):
+def test_every_cell_is_written(device, dtype, name, launch,
+                               nan_in_new_memory):
     assert torch.empty(3).isnan().all()
     case = Case('odd', in_channels=5, stride=(3, 2), size=(8, 7))
     operands = case.operands(dtype, device)
-    output, grads = evaluate(backend, operands, case.geometry)
+    output, grads = evaluate(
+        named(name, operands), operands, case.geometry)
     assert output.isfinite().all()
     for name, grad in grads.items():
         assert grad.isfinite().all(), name
@@ -398,7 +457,7 @@ class OnGpu:
     ('Triton is not available (no module)', 'stock'),
 ])
 def test_choice_on_a_gpu(reason, chosen, monkeypatch, caplog):
-    monkeypatch.setattr(triton, '_try_device', lambda device: reason)
+    monkeypatch.setattr(triton, 'try_device', lambda device: reason)
     monkeypatch.delenv(backends.ENVIRONMENT_VARIABLE, raising=False)
     backends._log_once.cache_clear()
     case = Case('gpu', 1, 64, 64, (56, 56), (3, 5, 7), padding=(3, 3))
@@ -427,13 +486,17 @@ def test_a_missing_triton_is_named(monkeypatch):
     assert 'Triton is not available (import of triton halted' in reason
 
 
-def test_float64_is_refused():
+@both
+def test_float64_is_refused(name):
+    backend = partial(adaptive_conv2d, backend=name)
     case = Case('double')
     with pytest.raises(ValueError, match='but the input is torch.float64'):
         backend(**case.operands(), **case.geometry)
 
 
-def test_a_cpu_is_refused(monkeypatch):
+@both
+def test_a_cpu_is_refused(monkeypatch, name):
+    backend = partial(adaptive_conv2d, backend=name)
     monkeypatch.delenv(triton.INTERPRET, raising=False)
     case = Case('cpu')
     with pytest.raises(ValueError, match='runs on a GPU, but the input is on'):
@@ -462,3 +525,11 @@ def test_the_upstream_may_be_expanded(launch):
         reference.adaptive_conv2d(**operands, **case.geometry).sum(), x)
     assert relative_error(grad, wanted) < 1e-5
     assert upstream_of(grad).shape == grad.shape
+
+
+@needs_gpu
+def test_fused_refuses_float32_on_a_gpu():
+    case = Case('single')
+    with pytest.raises(ValueError, match='those of half precision'):
+        adaptive_conv2d(**case.operands(SINGLE, 'cuda'), **case.geometry,
+                        backend='triton_fused')

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from mmacda.ops.backends import triton as backend
+from mmacda.ops.backends import triton_fused
 from mmacda.ops.geometry import ConvGeometry
 
 from .cases import Case
@@ -99,9 +100,12 @@ class Recorder:
         return run
 
 
-def record(case, dtype, launch, monkeypatch):
+def record(case, dtype, launch, monkeypatch, backend=backend):
     """The differing launches of forward and backward."""
+    from mmacda.ops.backends import triton_fused_kernel as fused
     launches = {}
+    monkeypatch.setattr(fused, 'convolve_fused',
+                        Recorder(fused.convolve_fused, launches))
     for name in ('convolve', 'correlate', 'mix'):
         monkeypatch.setattr(launch.kernels, name,
                             Recorder(getattr(launch.kernels, name), launches))
@@ -129,6 +133,26 @@ def usage(ptxas, ptx, architecture, folder):
     ], check=True, capture_output=True, text=True)  # yapf: disable
     return (int(re.search(r'Used (\d+) registers', done.stderr)[1]),
             int(re.search(r'(\d+) bytes spill stores', done.stderr)[1]))
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16],
+                         ids=lambda t: str(t)[6:])
+@pytest.mark.parametrize('case', CASES, ids=str)
+def test_every_fused_launch_compiles(case, dtype, toolchain, monkeypatch,
+                                     tmp_path):
+    launch, compile_launch, ptxas = toolchain
+    monkeypatch.setenv('TRITON_CACHE_DIR', str(tmp_path / 'cache'))
+    launches = [
+        launched for launched in record(case, dtype, launch, monkeypatch,
+                                        triton_fused)
+        if launched[0].__name__ == 'convolve_fused'
+    ]
+    assert launches
+    for launched in launches:
+        compiled = compile_launch(launched, 90)
+        registers, spilled = usage(ptxas, compiled.asm['ptx'], 90, tmp_path)
+        assert spilled == 0 and registers < 256
+        assert 'mma' in compiled.asm['ptx'], 'not on tensor cores'
 
 
 @pytest.mark.parametrize('dtype', backend.DTYPES, ids=lambda t: str(t)[6:])

@@ -13,11 +13,12 @@ from typing import Dict, Optional, Tuple
 import torch
 
 from .. import reference
-from . import export, native, stock, triton
+from . import export, native, stock, triton, triton_fused
 
 BACKENDS: Dict[str, ModuleType] = dict(
     native=native,
     triton=triton,
+    triton_fused=triton_fused,
     stock=stock,
     export=export,
     reference=reference)

@@ -9,8 +9,8 @@ by then, the same kernels run on a CPU, for tests.
 """
 import os
 from contextlib import nullcontext
-from functools import lru_cache
-from typing import ContextManager, List, Optional, Sequence, Tuple
+from functools import lru_cache, partial
+from typing import ContextManager, List, Optional, Sequence, Tuple, Type
 
 import torch
 from torch import Tensor
@@ -35,7 +35,8 @@ def _load():
 
 
 @lru_cache(maxsize=None)
-def _try_device(device: torch.device) -> Optional[str]:
+def try_device(device: torch.device,
+               call_type: Type[Call] = Call) -> Optional[str]:
     """Reason why kernels do not run on a device, or not as they should.
 
     Compares a small call and its gradients with the stock backend once:
@@ -45,7 +46,7 @@ def _try_device(device: torch.device) -> Optional[str]:
     if _load()[1]:
         return _load()[1]
     try:
-        faults = _compare_with_stock(device)
+        faults = _compare_with_stock(device, call_type)
     except Exception as error:  # of the compiler, the driver or a tool
         text = str(error).strip().splitlines() or [type(error).__name__]
         return f'Triton does not work on {device}: {text[-1]}'
@@ -55,12 +56,17 @@ def _try_device(device: torch.device) -> Optional[str]:
     return None
 
 
-def _compare_with_stock(device: torch.device) -> List[str]:
+def _compare_with_stock(device: torch.device,
+                        call_type: Type[Call]) -> List[str]:
     """Names of the results of a small call that differ."""
 
     def wave(*shape: int) -> Tensor:
         count = torch.Size(shape).numel()
-        return torch.arange(count, device=device).mul(1.7).sin().view(shape)
+        values = torch.arange(count, device=device).mul(1.7).sin()
+        return values.view(shape).to(dtype)
+
+    # The interpreter reads float32 only.
+    dtype = call_type.dtype if device.type == 'cuda' else torch.float32
 
     x, alpha, bases, weight = (wave(1, 3, 4, 5), wave(1, 2, 3, 2, 3),
                                wave(3, 3, 3), wave(2, 6, 1, 1))
@@ -69,7 +75,8 @@ def _compare_with_stock(device: torch.device) -> List[str]:
     names = ('outputs', 'gradients of the input', 'gradients of the '
              'coefficients', 'gradients of the weight')
     results = []
-    for forward_of, backward_of in ((forward, backward),
+    for forward_of, backward_of in ((partial(forward, call_type=call_type),
+                                     partial(backward, call_type=call_type)),
                                     (stock.forward, stock.backward)):
         y = forward_of(x, alpha, bases, weight, geometry)
         grads = backward_of(
@@ -99,26 +106,29 @@ def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
         return f'it runs on a GPU, but the input is on {x.device}'
     if weight.numel() == 0:
         return 'a tensor is empty'
-    return _try_device(x.device)
+    return try_device(x.device)
 
 
 def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
-            weight: Tensor, geometry: ConvGeometry) -> Tensor:
+            weight: Tensor,
+            geometry: ConvGeometry,
+            call_type: Type[Call] = Call) -> Tensor:
     """Output Y (B, C_out, Ho, Wo) without bias, in channels-last memory."""
     with _current(x.device):
-        call = Call(_load()[0], x, alpha, atom_bases, weight, geometry)
+        call = call_type(_load()[0], x, alpha, atom_bases, weight, geometry)
         return call.output()
 
 
 def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
              atom_bases: Optional[Tensor], weight: Tensor,
              geometry: ConvGeometry,
-             needs: Sequence[bool]) -> Tuple[Optional[Tensor], ...]:
+             needs: Sequence[bool],
+             call_type: Type[Call] = Call) -> Tuple[Optional[Tensor], ...]:
     """Gradients of input, coefficients, bases and weight, where needed."""
     need_x, need_alpha, need_bases, need_weight = needs
     grad_x = grad_alpha = grad_bases = grad_weight = None
     with _current(x.device):
-        call = Call(_load()[0], x, alpha, atom_bases, weight, geometry)
+        call = call_type(_load()[0], x, alpha, atom_bases, weight, geometry)
         dy = grad_output.permute(0, 2, 3, 1).contiguous()
         if need_x:
             grad_x = call.grad_input(dy)

@@ -33,6 +33,11 @@ def _multiply(a: Tensor, b: Tensor, out: Tensor) -> None:
 class Call:
     """What forward and backward share."""
 
+    # Whether `apply` takes memory for Z of a chunk.
+    stores_features = True
+    # What a GPU is tried with.
+    dtype = torch.float32
+
     def __init__(self, launch: ModuleType, x: Tensor, alpha: Tensor,
                  atom_bases: Optional[Tensor], weight: Tensor,
                  geometry: ConvGeometry):
@@ -61,7 +66,7 @@ class Call:
         least, most = WORKSPACE_BYTES
         budget = max(least, min(unfold // 8, most))
         return split_pixels(self.batch, size[0], size[1],
-                            budget // bytes_per_pixel)
+                            budget // max(1, bytes_per_pixel))
 
     @property
     def atom_floats(self) -> int:
@@ -111,11 +116,33 @@ class Call:
             memory_format=torch.channels_last)
         pixels = output.permute(0, 2, 3, 1)
         weight = self.weight.permute(0, 3, 2, 1).flatten(1, 2)
-        for chunk in self.chunks(self.size, self.atom_floats, self.channels):
-            _multiply(
-                self.convolve(chunk), weight,
-                self.split_groups(pixels[chunk.images, chunk.rows]))
+        channels = self.channels if self.stores_features else 0
+        for chunk in self.chunks(self.size, self.atom_floats, channels):
+            self.apply(self.x[chunk.images], self.compose(chunk), self.taps,
+                       chunk, chunk.rows.start, self.geometry.stride, False,
+                       weight, pixels[chunk.images, chunk.rows])
         return output
+
+    def apply(self, source: Tensor, atoms: Tensor, taps: Taps, chunk: Chunk,
+              first_atoms_row: int, step: tuple, follow: bool, weight: Tensor,
+              target: Tensor) -> None:
+        """Both convolutions of a chunk; see ``triton_launch.convolve``.
+
+        ``weight`` is (G, m * channels / G, outputs / G), ``target`` (images,
+        rows, columns, outputs).
+        """
+        size = tuple(target.shape[:3])
+        features = self.new_features(size, source.shape[3])
+        self.launch.convolve(source, atoms, features,
+                             to_device(taps, source.device), size,
+                             chunk.rows.start, first_atoms_row, step, follow)
+        if target.is_contiguous():
+            _multiply(features, weight, self.split_groups(target))
+        else:
+            pixels = torch.empty_like(
+                target, memory_format=torch.contiguous_format)
+            _multiply(features, weight, self.split_groups(pixels))
+            target.copy_(pixels)
 
     def grad_input(self, dy: Tensor) -> Tensor:
         """Gradient (B, C, H, W); ``dy`` is (B, Ho, Wo, C_out)."""
@@ -129,8 +156,8 @@ class Call:
                                       phase_w)
                 part = grad[:, phase_h::stride_h, phase_w::stride_w]
                 floats = self.atom_floats + self.channels
-                for chunk in self.chunks(part.shape[1:3], floats,
-                                         self.out_channels):
+                channels = self.out_channels if self.stores_features else 0
+                for chunk in self.chunks(part.shape[1:3], floats, channels):
                     self._gather(dy, taps, weight, chunk, part)
         return grad.permute(0, 3, 1, 2)
 
@@ -143,21 +170,9 @@ class Call:
         first, last = max(0, first), min(last, height)
         if not taps or first >= last:
             return
-        size = (*chunk.shape, grad.shape[2])
-        features = self.new_features(size, self.out_channels)
-        self.launch.convolve(
-            dy[chunk.images], self.compose(
-                Chunk(chunk.images, slice(first, last))), features,
-            to_device(taps, dy.device), size, chunk.rows.start, first, (1, 1),
-            True)
-        target = grad[chunk.images, chunk.rows]
-        if target.is_contiguous():
-            _multiply(features, weight, self.split_groups(target))
-        else:
-            pixels = torch.empty_like(
-                target, memory_format=torch.contiguous_format)
-            _multiply(features, weight, self.split_groups(pixels))
-            target.copy_(pixels)
+        atoms = self.compose(Chunk(chunk.images, slice(first, last)))
+        self.apply(dy[chunk.images], atoms, taps, chunk, first, (1, 1), True,
+                   weight, grad[chunk.images, chunk.rows])
 
     def grad_others(self, dy: Tensor, need_alpha: bool, need_weight: bool):
         """Gradients of the coefficients and the weight, where needed."""

@@ -25,7 +25,7 @@ UNSPECIALIZED = [
 ]
 
 
-def _jit(function):
+def jit(function):
     names = function.__code__.co_varnames[:function.__code__.co_argcount]
     return triton.jit(
         function,
@@ -33,7 +33,7 @@ def _jit(function):
 
 
 @triton.jit
-def _locate(rows, columns, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+def locate(rows, columns, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     """Image, row and column of each pixel of this program's tile."""
     across = tl.cdiv(columns, COLUMNS)
     tiles = across * tl.cdiv(rows, ROWS)
@@ -56,38 +56,17 @@ def _feature_offsets(image, row, column, channel, rows, columns,
     return (pixel * pixel_stride)[:, None] + channel[None, :]
 
 
-@_jit
-def convolve(source, atoms, features, taps,  # pointers
-             num_taps, rows, columns, first_row, first_atoms_row,
-             source_rows, source_columns, step_row, step_column,
-             source_image, source_row, source_column,  # strides
-             atoms_image, atoms_atom, atoms_tap, atoms_row, atoms_column,
-             channels, group_channels, pixel_stride, group_stride,
-             ATOMS: tl.constexpr, FOLLOW: tl.constexpr,
-             GROUPED: tl.constexpr, ROWS: tl.constexpr,
-             COLUMNS: tl.constexpr, CHANNELS: tl.constexpr):
-    """Atom convolution: every channel filtered by the atoms of its pixel.
+@triton.jit
+def sum_taps(sources, filters, taps, num_taps, y, x, inside, there,
+             source_rows, source_columns, source_row, source_column,
+             next_atom, atoms_tap, atoms_row, atoms_column,
+             ATOMS: tl.constexpr, FOLLOW: tl.constexpr):
+    """Z of up to eight atoms, for the pixels and channels of ``sources``.
 
     With ``FOLLOW`` the filters are those of the source pixel under the tap,
     not of the target: the transposed convolution, written as a gather.
     """
-    image, row, column = _locate(rows, columns, ROWS, COLUMNS)
-    channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
-    first_atom = tl.program_id(2) * ATOMS
-    inside = (row < rows) & (column < columns)
-    there = (channel < channels)[None, :]
-    y = (first_row + row) * step_row
-    x = column * step_column
-    start = (image * source_image + y.to(tl.int64) * source_row +
-             x.to(tl.int64) * source_column)
-    sources = source + (start[:, None] + channel[None, :])
-    filters = atoms + (
-        image * atoms_image + first_atom.to(tl.int64) * atoms_atom +
-        (first_row + row - first_atoms_row).to(tl.int64) * atoms_row +
-        column.to(tl.int64) * atoms_column)
-    # 64-bit even where the stride is a constant.
-    next_atom = first_atom.to(tl.int64) * 0 + atoms_atom
-    zero = tl.zeros((ROWS * COLUMNS, CHANNELS), dtype=tl.float32)
+    zero = tl.zeros(sources.shape, dtype=tl.float32)
     z0, z1, z2, z3 = zero, zero, zero, zero
     z4, z5, z6, z7 = zero, zero, zero, zero
     for n in range(num_taps):
@@ -128,6 +107,40 @@ def convolve(source, atoms, features, taps,  # pointers
         if ATOMS > 7:
             atom = tl.load(here + 7 * next_atom, mask=seen, other=0.)
             z7 += atom.to(tl.float32)[:, None] * value
+    return z0, z1, z2, z3, z4, z5, z6, z7
+
+
+@jit
+def convolve(source, atoms, features, taps,  # pointers
+             num_taps, rows, columns, first_row, first_atoms_row,
+             source_rows, source_columns, step_row, step_column,
+             source_image, source_row, source_column,  # strides
+             atoms_image, atoms_atom, atoms_tap, atoms_row, atoms_column,
+             channels, group_channels, pixel_stride, group_stride,
+             ATOMS: tl.constexpr, FOLLOW: tl.constexpr,
+             GROUPED: tl.constexpr, ROWS: tl.constexpr,
+             COLUMNS: tl.constexpr, CHANNELS: tl.constexpr):
+    """Atom convolution: every channel filtered by the atoms of its pixel."""
+    image, row, column = locate(rows, columns, ROWS, COLUMNS)
+    channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
+    first_atom = tl.program_id(2) * ATOMS
+    inside = (row < rows) & (column < columns)
+    there = (channel < channels)[None, :]
+    y = (first_row + row) * step_row
+    x = column * step_column
+    start = (image * source_image + y.to(tl.int64) * source_row +
+             x.to(tl.int64) * source_column)
+    sources = source + (start[:, None] + channel[None, :])
+    filters = atoms + (
+        image * atoms_image + first_atom.to(tl.int64) * atoms_atom +
+        (first_row + row - first_atoms_row).to(tl.int64) * atoms_row +
+        column.to(tl.int64) * atoms_column)
+    # 64-bit even where the stride is a constant.
+    next_atom = first_atom.to(tl.int64) * 0 + atoms_atom
+    z0, z1, z2, z3, z4, z5, z6, z7 = sum_taps(
+        sources, filters, taps, num_taps, y, x, inside, there, source_rows,
+        source_columns, source_row, source_column, next_atom, atoms_tap,
+        atoms_row, atoms_column, ATOMS, FOLLOW)
     targets = features + first_atom * group_channels + _feature_offsets(
         image, row, column, channel, rows, columns, group_channels,
         pixel_stride, group_stride, GROUPED)
@@ -150,7 +163,7 @@ def convolve(source, atoms, features, taps,  # pointers
         tl.store(targets + 7 * group_channels, z7.to(kind), mask=mask)
 
 
-@_jit
+@jit
 def correlate(source, grad_features, grad_atoms, taps,  # pointers
               num_taps, rows, columns, first_row, source_rows,
               source_columns, step_row, step_column, source_image,
@@ -162,7 +175,7 @@ def correlate(source, grad_features, grad_atoms, taps,  # pointers
 
     Each block of channels writes a part; the parts are still to be summed.
     """
-    image, row, column = _locate(rows, columns, ROWS, COLUMNS)
+    image, row, column = locate(rows, columns, ROWS, COLUMNS)
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     first_atom = tl.program_id(2) * ATOMS
     inside = (row < rows) & (column < columns)
@@ -245,7 +258,7 @@ def correlate(source, grad_features, grad_atoms, taps,  # pointers
             tl.store(here + 7 * grad_atom, total, mask=inside)
 
 
-@_jit
+@jit
 def mix(inputs, matrix, outputs,  # pointers
         num_parts, num_inputs, num_outputs, num_atoms, num_rows, rows,
         columns, input_part, input_image, input_atom, input_channel,

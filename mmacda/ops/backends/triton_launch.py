@@ -38,18 +38,23 @@ class Tile(NamedTuple):
     def grid(self, size: Size, channels: int, atoms: int) -> tuple:
         """Programs, by axis."""
         images, rows, columns = size
-        tiles = _ceil(rows, self.rows) * _ceil(columns, self.columns)
-        return (images * tiles, _ceil(channels, self.channels),
-                _ceil(atoms, self.atoms))
+        tiles = ceil(rows, self.rows) * ceil(columns, self.columns)
+        return (images * tiles, ceil(channels, self.channels),
+                ceil(atoms, self.atoms))
 
 
-def _ceil(count: int, size: int) -> int:
+def ceil(count: int, size: int) -> int:
     return -(-count // size)
 
 
-def _power_of_two(count: int) -> int:
+def power_of_two(count: int) -> int:
     """The smallest one that is at least ``count``."""
     return 1 << max(0, count - 1).bit_length()
+
+
+def divide_atoms(atoms: int) -> int:
+    """Atoms taken at a time: a divisor, so that there are none to spare."""
+    return next(n for n in range(8, 0, -1) if atoms % n == 0)
 
 
 def choose_tile(size: Size, channels: int, atoms: int, element_size: int,
@@ -60,35 +65,39 @@ def choose_tile(size: Size, channels: int, atoms: int, element_size: int,
     The block of channels does not depend on the size.
     """
     images, rows, columns = size
-    # A divisor, so that no program has atoms to spare.
-    atoms = next(n for n in range(8, 0, -1) if atoms % n == 0)
+    atoms = divide_atoms(atoms)
     vectorized = channels * element_size % VECTOR_BYTES == 0
     elements = 32 if vectorized else 8
     while elements * atoms > SUMS:
         elements //= 2
     if warps == 1:
-        block = min(32 * elements, max(16, _power_of_two(channels)))
+        block = min(32 * elements, max(16, power_of_two(channels)))
     else:
         most = 32 * VECTOR_BYTES // element_size
         sizes = [16 << n for n in range(5) if 16 << n <= most]
-        padded = {n: n * _ceil(channels, n) for n in sizes}
+        padded = {n: n * ceil(channels, n) for n in sizes}
         # The largest that wastes little.
         block = max(n for n in sizes
                     if 4 * padded[n] <= 5 * min(padded.values()))
-    work = images * rows * columns * block * _ceil(channels, block)
+    work = images * rows * columns * block * ceil(channels, block)
     while elements > 4 and work < FEW_WARPS * 32 * elements:
         elements //= 2
     # Fewer pixels than threads: their filters are then loaded where they are
     # needed, without a detour over shared memory.
     threads = 32 * warps
     pixels = max(1, min(elements * threads // block, threads // 2))
+    return Tile(*shape_pixels(pixels, rows, columns), block, atoms)
+
+
+def shape_pixels(pixels: int, rows: int, columns: int) -> Tuple[int, int]:
+    """Height and width of a tile of so many pixels, with few to spare."""
     heights = [1 << n for n in range(pixels.bit_length())]
     height = min(
         heights,
         key=lambda n:
-        (n * _ceil(rows, n) * pixels // n * _ceil(columns, pixels // n),
+        (n * ceil(rows, n) * pixels // n * ceil(columns, pixels // n),
          abs(2 * n * n - pixels)))
-    return Tile(height, pixels // height, block, atoms)
+    return height, pixels // height
 
 
 def convolve(source: Tensor, atoms: Tensor, features: Tensor, taps: Tensor,
@@ -123,7 +132,7 @@ def count_parts(source: Tensor, num_atoms: int) -> int:
     """Parts of what :func:`correlate` returns."""
     tile = choose_tile((1, 1, 1), source.shape[3], num_atoms,
                        source.element_size(), CORRELATE_WARPS)
-    return _ceil(source.shape[3], tile.channels)
+    return ceil(source.shape[3], tile.channels)
 
 
 def correlate(source: Tensor, grad_features: Tensor, num_atoms: int,
@@ -164,7 +173,7 @@ def mix(inputs: Tensor, matrix: Tensor, outputs: Tensor) -> None:
     num_rows = images * atoms * rows * columns
     dense = outputs.permute(2, 0, 3, 4, 1).is_contiguous()
     tile_rows, tile_outputs = MIX_DENSE_TILE if dense else MIX_TILE
-    kernels.mix[(_ceil(num_rows, tile_rows), _ceil(count, tile_outputs))](
+    kernels.mix[(ceil(num_rows, tile_rows), ceil(count, tile_outputs))](
         inputs, matrix, outputs, len(inputs), len(matrix), count, atoms,
         num_rows, rows, columns, *inputs.stride(), *outputs.stride(),
         DENSE=dense, ROWS=tile_rows, OUTPUTS=tile_outputs,
