@@ -81,7 +81,8 @@ def test_names_of_the_layers():
 
 @pytest.mark.trust('packaging/public-names')
 def test_names_of_the_backends():
-    assert mmacda.ops.available_backends() == ('native', 'triton', 'stock',
+    assert mmacda.ops.available_backends() == ('native', 'triton',
+                                               'triton_fused', 'stock',
                                                'export', 'reference')
 
 

@@ -86,6 +86,7 @@ def test_without_a_gpu_nothing_is_measured_on_one(tmp_path):
     (('forward+backward', 'triton', 'unfold', 'cuda', 'bfloat16'), 0.3),
     (('forward', 'triton', 'conv7', 'cuda', 'bfloat16'), 0.7),
     (('forward', 'triton', 'conv7', 'cuda', 'float32'), 0.35),
+    (('forward', 'triton_fused', 'unfold', 'cuda', 'bfloat16'), 0.25),
     (('forward', 'stock', 'conv7', 'cuda', 'float32'), None),
     (('forward', 'native', 'conv7', 'cpu', 'float32'), 0.18),
     (('forward', 'native', 'conv7', 'cpu', 'bfloat16'), None),

@@ -184,6 +184,8 @@ CASES = [
     Case('single-column', size=(7, 1)),
     Case('single-output', size=(3, 3), padding=(0, 0)),
     Case('even', size=(8, 8)),
+    Case('wide', 1, size=(3, 19), scales=(3, 5), padding=(2, 2)),
+    Case('wide-stride-2', 1, size=(3, 35), stride=(2, 2)),
     Case('batch-0', batch=0),
     Case('batch-0-direct', batch=0, scales=None),
     Case('batch-1', batch=1),

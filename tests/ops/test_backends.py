@@ -7,8 +7,8 @@ import torch
 from mmacda.ops import adaptive_conv2d, available_backends, reference
 from mmacda.ops.backends import BACKENDS, ENVIRONMENT_VARIABLE
 
-from .cases import (CASES, CPU_BACKENDS, OPERANDS, UNCONDITIONAL, Case, bind,
-                    evaluate, relative_error)
+from .cases import (CASES, CPU_BACKENDS, OPERANDS, PAPER, UNCONDITIONAL, Case,
+                    bind, evaluate, relative_error)
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4}
 SMALL = Case('small', batch=1, in_channels=2, out_channels=2, size=(3, 4))
@@ -136,10 +136,15 @@ def test_every_cell_is_written(case, backend, nan_in_new_memory):
     name for name, module in BACKENDS.items()
     if hasattr(module, 'CPU_WORKSPACE_BYTES')
 ])
-@pytest.mark.parametrize('workspace', [1, 3000])
-def test_chunk_borders(monkeypatch, workspace, backend):
+@pytest.mark.parametrize('workspace', [1, 3000, 60000])
+@pytest.mark.parametrize('case', [
+    Case('strided', 3, size=(7, 5), stride=(2, 1), groups=2),
+    Case('wide', 3, size=(9, 20), padding=(3, 3), **PAPER),
+    Case('dilated', 3, size=(9, 7), dilation=(2, 1), padding=(1, 3)),
+    Case('direct', 2, size=(8, 18), scales=None, kernel=5, padding=(4, 0)),
+], ids=str)  # yapf: disable
+def test_chunk_borders(monkeypatch, case, workspace, backend):
     """A tiny workspace splits rows and images into many chunks."""
-    case = Case('many-chunks', 3, size=(7, 5), stride=(2, 1), groups=2)
     operands = case.operands()
     function = bind(backend, operands, case.geometry)
     whole, whole_grads = evaluate(function, operands, case.geometry)

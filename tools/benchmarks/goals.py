@@ -27,7 +27,7 @@ LIMITS = {
     },
 }
 BACKENDS = ('native', 'stock')
-# On a GPU, by the triton backend at any of the timed layers.
+# On a GPU, by a Triton backend at any of the timed layers.
 GPU_LIMITS = {
     ('bfloat16', 'forward', 'unfold'): 0.25,
     ('bfloat16', 'forward+backward', 'unfold'): 0.30,
@@ -49,7 +49,7 @@ def limit(case: str, measure: str, backend: str, rival: str, device: str,
     """The ratio to reach, or None where none is asked for."""
     if device == 'cuda':
         return GPU_LIMITS.get((dtype, measure, rival)) \
-            if backend == 'triton' else None
+            if backend.startswith('triton') else None
     if dtype != 'float32':
         return None
     limits = LIMITS.get(case, {}).get((measure, rival))
