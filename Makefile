@@ -58,7 +58,7 @@ fuzz:
 coverage:
 	$(call set_up,full)
 	@mkdir -p work_dirs/coverage && rm -f work_dirs/coverage/*
-	@.venv/full/bin/python -m coverage run -m pytest $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 .venv/full/bin/python -m coverage run -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 	@.venv/full/bin/python -m coverage combine --quiet
 	@.venv/full/bin/python -m coverage json --quiet --fail-under 0 -o work_dirs/coverage/report.json
 	@MMACDA_FIGURES=$(CURDIR)/work_dirs/trust/figures .venv/full/bin/python -m pytest -m long tests/trust/test_coverage.py

@@ -64,7 +64,7 @@ def is_whole(path: str) -> bool:
     The directory of PyTorch's archive stands at its end. Sharded checkpoints
     are folders, which are taken as whole.
     """
-    return osp.isdir(path) or zipfile.is_zipfile(path)
+    return osp.isdir(path) or _is_archive(path, if_damaged=False)
 
 
 @CheckpointLoader.register_scheme(prefixes='', force=True)
@@ -105,7 +105,7 @@ def _find_fault(path: str, error: Exception) -> Optional[Exception]:
     size = osp.getsize(path)
     with open(path, 'rb') as file:
         start = file.read(16)
-    archive = zipfile.is_zipfile(path)
+    archive = _is_archive(path, if_damaged=True)
     if not start or (start.startswith(b'PK') and not archive) \
             or isinstance(error, EOFError) or 'truncated' in str(error):
         return ValueError(
@@ -128,6 +128,13 @@ def _find_fault(path: str, error: Exception) -> Optional[Exception]:
         reason = '' if isinstance(error, RuntimeError) else 'but a pickle'
     return ValueError(f'{path} is not a checkpoint of PyTorch: {reason}') \
         if reason else None
+
+
+def _is_archive(path: str, if_damaged: bool) -> bool:
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # instead of an answer, for some damages
+        return if_damaged
 
 
 def _find_damage(path: str) -> str:

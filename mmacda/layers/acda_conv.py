@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..ops import adaptive_conv2d, available_backends
 from ..ops.geometry import ConvGeometry
-from .arguments import (check_input, check_kernel_size, check_keys,
-                        check_padded_size, resolve_bases)
+from .arguments import (check_counts, check_input, check_kernel_size,
+                        check_keys, check_padded_size, resolve_bases)
 from .conv2d_like import Conv2dLike
 
 GENERATOR_KEYS = ('type', 'hidden_channels', 'kernel_size', 'norm_cfg',
@@ -97,9 +97,7 @@ class ACDAConv(Conv2dLike):
         if self.pointwise:
             self.num_atoms, bases, support = 1, None, 1
         else:
-            if not isinstance(num_atoms, int) or num_atoms < 1:
-                raise ValueError('num_atoms must be a positive integer, but '
-                                 f'got {num_atoms!r}')
+            check_counts(num_atoms=num_atoms)
             self.num_atoms = num_atoms
             bases, support = resolve_bases(atom_bases, scales, num_bases,
                                            self.kernel_size[0])

@@ -21,10 +21,16 @@ def check_keys(name: str, given: Iterable[str],
                         f'{", ".join(supported)}')
 
 
+def is_count(value: Any) -> bool:
+    """Whether it is a positive integer; True is none."""
+    return isinstance(value, int) and not isinstance(value, bool) \
+        and value >= 1
+
+
 def check_counts(**counts: Any) -> None:
     """Raise a ValueError unless all are positive integers."""
     for name, value in counts.items():
-        if not isinstance(value, int) or value < 1:
+        if not is_count(value):
             raise ValueError(
                 f'{name} must be a positive integer, but got {value!r}')
 

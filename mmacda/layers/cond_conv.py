@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from .arguments import is_count
 from .conv2d_like import Conv2dLike
 
 
@@ -24,7 +25,7 @@ class ExpertConv(Conv2dLike):
         except ImportError as error:
             raise ImportError(f'{type(self).__name__} needs timm: run `pip '
                               'install timm`') from error
-        if not isinstance(num_experts, int) or num_experts < 1:
+        if not is_count(num_experts):
             raise ValueError('the number of experts must be a positive '
                              f'integer, but got {num_experts!r}')
         self.experts = CondConv2d(

@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, MODELS
 from torch import Tensor
 
+from .arguments import check_counts
 from .cond_conv import ExpertConv
 
 
@@ -67,9 +68,7 @@ class DynamicConv(ExpertConv):
             init_cfg,
             num_experts=num_kernels,
             bias=bias)
-        if not isinstance(reduction, int) or reduction < 1:
-            raise ValueError('reduction must be a positive integer, but got '
-                             f'{reduction!r}')
+        check_counts(reduction=reduction)
         hidden = max(1, in_channels // reduction)
         self.attention = nn.Sequential(
             nn.Linear(in_channels, hidden), nn.ReLU(inplace=True),

@@ -35,7 +35,8 @@ class ConvGeometry(NamedTuple):
         Raises:
             ValueError: If an argument is out of range.
         """
-        if not isinstance(groups, int) or groups < 1:
+        if not isinstance(groups, int) or isinstance(groups, bool) \
+                or groups < 1:
             raise ValueError(
                 f'groups must be a positive integer, but got {groups!r}')
         return cls(

@@ -108,6 +108,15 @@ def test_every_truncation_is_told(load, tmp_path, figure):
     figure('truncated files refused by name', len(lengths))
 
 
+def test_damage_that_stops_the_zip_reader_is_told(load, tmp_path):
+    content = bytearray(checkpoint_bytes())
+    locator = content.rindex(b'PK\x06\x07')
+    content[locator + 16] = 2  # disks
+    with pytest.raises(ValueError, match='pth is not a checkpoint'):
+        load(bytes(content))
+    assert not is_whole(str(tmp_path / 'checkpoint.pth'))
+
+
 def make_foreign():
     stream = io.BytesIO()
     np.save(stream, np.zeros(3))

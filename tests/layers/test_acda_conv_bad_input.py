@@ -23,7 +23,7 @@ def test_even_and_rectangular_kernels_hear_what_is_supported(kernel_size):
 
 
 @pytest.mark.parametrize('name', ('in_channels', 'out_channels', 'groups'))
-@pytest.mark.parametrize('value', (0, -2, 1.0, '4', None))
+@pytest.mark.parametrize('value', (0, -2, 1.0, '4', None, True))
 def test_counts(name, value):
     arguments = dict(in_channels=4, out_channels=8, kernel_size=3, groups=1)
     with pytest.raises(
@@ -52,6 +52,7 @@ def test_channels_not_divisible_by_groups(arguments, name):
     (dict(padding_mode='constant'),
      "padding_mode must be one of .*zeros.*circular.*got 'constant'"),
     (dict(num_atoms=0), 'num_atoms must be a positive integer.*got 0'),
+    (dict(num_atoms=True), 'num_atoms must be a positive integer.*got True'),
     (dict(num_atoms=2.0), 'num_atoms must be a positive integer.*got 2.0'),
     (dict(num_bases=0), 'num_bases must be a positive integer.*got 0'),
     (dict(num_bases=7), 'num_bases=7 exceeds the 6 .*at scale 3'),

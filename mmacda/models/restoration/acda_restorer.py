@@ -8,6 +8,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 from torch.nn.modules.conv import _ConvNd
 
+from ...layers.arguments import check_counts
 from ..backbones.ad_resnet import CONV_TYPES, PAPER_SCALES
 from ..backbones.ad_resnet_blocks import DynamicBottleneck
 
@@ -86,14 +87,11 @@ class ACDARestorer(BaseModule):
                  with_cp: bool = False,
                  init_cfg: Any = None):
         super().__init__(init_cfg)
-        for name, value in dict(
-                in_channels=in_channels,
-                out_channels=out_channels,
-                mid_channels=mid_channels,
-                num_blocks=num_blocks).items():
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f'{name} must be a positive integer, but got {value!r}')
+        check_counts(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            mid_channels=mid_channels,
+            num_blocks=num_blocks)
         if mid_channels % 2:
             raise ValueError(
                 f'mid_channels must be even, but got {mid_channels}')
