@@ -24,10 +24,8 @@ BACKENDS: Dict[str, ModuleType] = dict(
     reference=reference)
 ENVIRONMENT_VARIABLE = 'MMACDA_BACKEND'
 # Elements of the unfolded input up to which unfolding is the quicker way
-# where only PyTorch serves: 6 MB in float32, and four times that where the
-# stock backend has to gather tap by tap.
-SMALL_UNFOLD = 3 * 2**19
-SMALL_DILATED_UNFOLD = 4 * SMALL_UNFOLD
+# where only PyTorch serves: 1 MB in float32, and 6 MB with gradients.
+SMALL_UNFOLD, SMALL_UNFOLD_WITH_GRADIENTS = 2**18, 3 * 2**19
 
 logger = logging.getLogger('mmacda')
 
@@ -81,8 +79,11 @@ def _is_small(x, alpha, atom_bases, weight, geometry) -> bool:
     if atom_bases is not None:
         taps = atom_bases.shape[1]**2
     size = batch * height * width * taps * x.shape[1]
-    return size < (SMALL_UNFOLD
-                   if geometry.dilation[1] == 1 else SMALL_DILATED_UNFOLD)
+    if size >= SMALL_UNFOLD_WITH_GRADIENTS:
+        return False
+    return size < SMALL_UNFOLD or torch.is_grad_enabled() and any(
+        t is not None and t.requires_grad
+        for t in (x, alpha, atom_bases, weight))
 
 
 @lru_cache(maxsize=None)

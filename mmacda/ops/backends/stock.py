@@ -68,13 +68,14 @@ class _Plan:
 
     def _budget(self) -> int:
         """Bytes that a chunk may take."""
-        budget = CPU_WORKSPACE_BYTES if self.alpha.device.type == 'cpu' \
-            else GPU_WORKSPACE_BYTES
-        # Stays small beside what an unfold would take.
+        if self.alpha.device.type != 'cpu':
+            return GPU_WORKSPACE_BYTES
+        # Small beside what an unfold would take, but few chunks where that is
+        # little.
         unfold = self.batch * self.height * self.width * self.channels
-        return min(
-            budget, unfold * self.patches.kernel**2 *
-            self.alpha.element_size() // 8)
+        unfold *= self.patches.kernel**2 * self.alpha.element_size()
+        return min(CPU_WORKSPACE_BYTES, max(CPU_WORKSPACE_BYTES // 4,
+                                            unfold // 8))
 
     def coefficients(self, chunk: Chunk) -> Tensor:
         """alpha of the chunk's pixels: (pixels * m, J)."""
