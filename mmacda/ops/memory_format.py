@@ -17,17 +17,33 @@ def make_dense(tensor: Tensor) -> Tensor:
     return tensor.contiguous(memory_format=memory_format_of(tensor))
 
 
-def spread_planes(tensor: Tensor) -> Tensor:
-    """The images' channels (B, C, H, W) at distances that suit a cache.
+def _planes_collide(tensor: Tensor) -> bool:
+    """Whether channels (B, C, H, W) are a multiple of 4 KiB apart.
 
-    Where channels are a multiple of 4 KiB apart, all values of a pixel compete
-    for the same few lines of a CPU's first cache: reading them pixel by pixel
-    takes several times as long as this copy and then reading it.
+    Then all values of a pixel compete for the same few lines of a CPU's first
+    cache: reading them pixel by pixel takes several times as long.
     """
-    if tensor.device.type != 'cpu' or \
-            tensor.stride(1) * tensor.element_size() % 4096:
+    distance = tensor.stride(1) * tensor.element_size()
+    return tensor.device.type == 'cpu' and distance % 4096 == 0
+
+
+def spread_planes(tensor: Tensor) -> Tensor:
+    """The images' channels (B, C, H, W), copied apart where they collide."""
+    if not _planes_collide(tensor):
         return tensor
     planes = tensor.flatten(2)
     size = planes.shape[2]
     spread = F.pad(planes, (0, 64 // tensor.element_size()))[..., :size]
     return spread.unflatten(2, tensor.shape[2:])
+
+
+def copy_to_pixels(source: Tensor, target: Tensor) -> None:
+    """Copy (B, C, H, W) to where a pixel's channels are neighbours."""
+    if not _planes_collide(source):
+        target.copy_(source)
+        return
+    # A few channels at a time: no copy on the way is full-size.
+    step = max(16, 2**18 // max(1, source[0, 0].numel()))
+    for image, pixels in zip(source.split(1), target.split(1)):
+        for planes, part in zip(image.split(step, 1), pixels.split(step, 1)):
+            part.copy_(spread_planes(planes))

@@ -6,7 +6,7 @@ from mmacda.ops.backends.bags import LEAST_WIDTH, BaggedPatches, sum_bags
 from mmacda.ops.backends.patches import (GatheredPatches, crop,
                                          find_live_taps, split_pixels)
 from mmacda.ops.geometry import ConvGeometry
-from mmacda.ops.memory_format import spread_planes
+from mmacda.ops.memory_format import copy_to_pixels, spread_planes
 
 from .cases import PAPER, Case, relative_error
 
@@ -74,3 +74,11 @@ def test_planes_at_bad_distances_are_spread(size, copied):
     assert torch.equal(spread, x)
     assert (spread.data_ptr() != x.data_ptr()) is copied
     assert (spread.stride(1) * 4 % 4096 != 0) or not copied
+
+
+@pytest.mark.parametrize('size', [(32, 32), (5, 3), (256, 260)], ids=str)
+def test_copies_to_pixels(size):
+    x = torch.rand(2, 19, *size)
+    target = torch.empty_like(x).contiguous(memory_format=torch.channels_last)
+    copy_to_pixels(x, target)
+    assert torch.equal(target, x)

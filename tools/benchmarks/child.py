@@ -1,18 +1,20 @@
 """Peak memory of one call, measured in a process of its own.
 
-    python -m tools.benchmarks.child '{"kind": "operator", ...}'
+    echo '{"kind": "operator", ...}' | python -m tools.benchmarks.child
 
-prints one line of JSON: ``extra``, the bytes above those held before the
-call, ``peak``, those of the whole process, and ``seconds`` of a second call.
-On a GPU both count its memory.
+prints one line of JSON for each line: ``extra``, the bytes above those held
+before the call, and ``peak``, those of the whole process; or ``error``. On a
+GPU both count its memory. Libraries are imported once: a process that has
+computed nothing yet forks for every job.
 """
+import ctypes
 import dataclasses
 import json
+import os
 import subprocess
 import sys
-import time
-from functools import partial
-from typing import Callable, Optional
+from functools import lru_cache, partial
+from typing import Callable
 
 import torch
 
@@ -57,19 +59,28 @@ def measure_model(config: dict, shape: tuple, train: bool,
             threads=torch.get_num_threads()))
 
 
-def _run_child(job: dict) -> dict:
-    done = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-m', __name__,
-         json.dumps(job)],
+@lru_cache(maxsize=None)
+def _server() -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, '-W', 'ignore', '-m', __name__],
         cwd=ROOT,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [
-            f'ended with status {done.returncode}'
-        ]
-        raise ChildError(lines[-1])
-    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _run_child(job: dict) -> dict:
+    server = _server()
+    server.stdin.write(f'{json.dumps(job)}\n')
+    server.stdin.flush()
+    line = server.stdout.readline()
+    if not line:
+        _server.cache_clear()
+        raise ChildError(f'ended with status {server.wait()}')
+    figures = json.loads(line)
+    if 'error' in figures:
+        raise ChildError(figures['error'])
+    return figures
 
 
 def _status(field: str) -> int:
@@ -81,6 +92,13 @@ def _status(field: str) -> int:
     raise ChildError(f'/proc/self/status has no {field}')
 
 
+def _give_back_free_memory() -> None:
+    """A call that took it again would seem to need none."""
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)  # of glibc
+    if trim:
+        trim(0)
+
+
 def _fill_up_to_peak() -> torch.Tensor:
     """Ballast: from here on the peak rises with every byte allocated."""
     missing = _status('VmHWM') - _status('VmRSS')
@@ -88,25 +106,21 @@ def _fill_up_to_peak() -> torch.Tensor:
 
 
 def measure(function: Callable, device: str) -> dict:
-    """Memory of a first call and seconds of a second one."""
+    """Memory of a call."""
     if device == 'cuda':
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
         before, peak = (torch.cuda.memory_allocated(),
                         torch.cuda.max_memory_allocated)
     else:
+        _give_back_free_memory()
         ballast = _fill_up_to_peak()  # noqa: F841  kept alive
         before, peak = _status('VmHWM'), partial(_status, 'VmHWM')
     result = function()
     if device == 'cuda':
         torch.cuda.synchronize()
     del result
-    figures = dict(peak=peak(), extra=max(0, peak() - before))
-    start = time.perf_counter()
-    function()
-    if device == 'cuda':
-        torch.cuda.synchronize()
-    return dict(figures, seconds=time.perf_counter() - start)
+    return dict(peak=peak(), extra=max(0, peak() - before))
 
 
 def _operator(case: dict, contestant: str, train: bool, device: str,
@@ -139,15 +153,32 @@ def _model(config: dict, shape: list, train: bool, device: str) -> Callable:
     return Step(config, tuple(shape), device).function(train)
 
 
-def main(job: Optional[str] = None) -> None:
-    job = json.loads(job or sys.argv[1])
+def _answer(job: dict) -> dict:
     torch.set_num_threads(job.pop('threads'))
     build = dict(operator=_operator, model=_model)[job.pop('kind')]
     try:
-        figures = measure(build(**job), job['device'])
+        return measure(build(**job), job['device'])
     except MemoryError as error:
-        sys.exit(f'{OUT_OF_MEMORY}{error}')
-    print(json.dumps(figures))
+        return dict(error=f'{OUT_OF_MEMORY}{error}')
+    except Exception as error:
+        return dict(error=f'{type(error).__name__}: {error}')
+
+
+def main() -> None:
+    from . import contestants, models  # noqa: F401  before the first fork
+    for line in sys.stdin:
+        ours, theirs = os.pipe()
+        process = os.fork()
+        if not process:
+            sys.stdout = sys.stderr  # for answers only
+            os.write(theirs, json.dumps(_answer(json.loads(line))).encode())
+            os._exit(0)
+        os.close(theirs)
+        with open(ours) as pipe:
+            answer = pipe.read()
+        _, status = os.waitpid(process, 0)
+        error = f'ended with status {os.waitstatus_to_exitcode(status)}'
+        print(answer or json.dumps(dict(error=error)), flush=True)
 
 
 if __name__ == '__main__':

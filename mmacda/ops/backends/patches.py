@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..geometry import ConvGeometry
-from ..memory_format import spread_planes
+from ..memory_format import copy_to_pixels
 
 
 class Chunk(NamedTuple):
@@ -61,8 +61,7 @@ def pad(x: Tensor, geometry: ConvGeometry) -> Tensor:
     batch, channels, height, width = x.shape
     padded = x.new_zeros(
         (batch, height + 2 * pad_h, width + 2 * pad_w, channels))
-    for source, target in zip(x, crop(padded, geometry)):
-        target.copy_(spread_planes(source[None])[0])
+    copy_to_pixels(x, crop(padded, geometry))
     return padded
 
 
