@@ -24,7 +24,8 @@ def _planes_collide(tensor: Tensor) -> bool:
     cache: reading them pixel by pixel takes several times as long.
     """
     distance = tensor.stride(1) * tensor.element_size()
-    return tensor.device.type == 'cpu' and distance % 4096 == 0
+    return tensor.device.type == 'cpu' and tensor.numel() > 0 \
+        and distance > 0 and distance % 4096 == 0
 
 
 def spread_planes(tensor: Tensor) -> Tensor:
@@ -43,7 +44,7 @@ def copy_to_pixels(source: Tensor, target: Tensor) -> None:
         target.copy_(source)
         return
     # A few channels at a time: no copy on the way is full-size.
-    step = max(16, 2**18 // max(1, source[0, 0].numel()))
+    step = max(16, 2**18 // source[0, 0].numel())
     for image, pixels in zip(source.split(1), target.split(1)):
         for planes, part in zip(image.split(step, 1), pixels.split(step, 1)):
             part.copy_(spread_planes(planes))

@@ -76,9 +76,14 @@ def test_planes_at_bad_distances_are_spread(size, copied):
     assert (spread.stride(1) * 4 % 4096 != 0) or not copied
 
 
-@pytest.mark.parametrize('size', [(32, 32), (5, 3), (256, 260)], ids=str)
-def test_copies_to_pixels(size):
-    x = torch.rand(2, 19, *size)
-    target = torch.empty_like(x).contiguous(memory_format=torch.channels_last)
+@pytest.mark.parametrize('x', [
+    torch.rand(2, 19, 32, 32), torch.rand(2, 19, 5, 3),
+    torch.rand(1, 19, 256, 260), torch.rand(0, 3, 32, 32),
+    torch.rand(0, 1, 4, 4).expand(-1, 3, -1, -1),
+    torch.rand(2, 1, 4, 4).expand(-1, 3, -1, -1)
+], ids=lambda x: str(tuple(x.shape)))  # yapf: disable
+def test_copies_to_pixels(x):
+    target = x.new_empty(x.shape).contiguous(
+        memory_format=torch.channels_last)
     copy_to_pixels(x, target)
     assert torch.equal(target, x)
