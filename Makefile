@@ -13,13 +13,13 @@ endef
 
 demo:
 	$(call set_up,demo)
-	@.venv/demo/bin/python -W ignore tools/demo.py --out work_dirs/demo
+	@.venv/demo/bin/python -W ignore tools/experiments/demo.py --out work_dirs/demo
 
 # Denoising and super-resolution of photographs: about 15 minutes on 2 quiet
 # cores; make demo-restoration SEEDS=3 repeats every training.
 demo-restoration:
 	$(call set_up,full)
-	@.venv/full/bin/python -W ignore tools/demo_restoration.py --out work_dirs/demo-restoration --seeds $(or $(SEEDS),1)
+	@.venv/full/bin/python -W ignore tools/experiments/demo_restoration.py --out work_dirs/demo-restoration --seeds $(or $(SEEDS),1)
 
 # Two processes of one thread each: make test WORKERS=8 on a larger machine.
 test:

@@ -1,4 +1,4 @@
-# The original of tools/warm_start.py: ResNet-18 at a quarter of its width, on
+# The original of tools/experiments/warm_start.py: ResNet-18 at a quarter of its width, on
 # digits of 16 x 16 pixels.
 _base_ = ['../_base_/datasets/digits.py', '../_base_/default_runtime.py']
 

@@ -17,7 +17,7 @@ from typing import List, Tuple
 
 import torch
 
-SOURCES = Path(__file__).parent / 'backends' / 'csrc'
+SOURCES = Path(__file__).parent / 'backends' / 'native' / 'csrc'
 FLAGS = ('-O3', '-std=gnu99', '-fPIC', '-shared', '-pthread')
 # Tried in turn: x86, then Arm and Power, then compilers that know neither.
 CPU_FLAGS = (('-march=native', ), ('-mcpu=native', ), ())

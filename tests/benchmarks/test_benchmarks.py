@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmacda.ops import backends
-from tests.ops.large_cases import SWEEP_CASES, paper_layer
+from mmacda.testing.large_cases import SWEEP_CASES, paper_layer
 from tools.benchmarks import goals, growth, operator, sweep
 from tools.benchmarks.child import ChildError, measure_model, measure_operator
 from tools.benchmarks.common import ROOT, Report, replacing, time_interleaved

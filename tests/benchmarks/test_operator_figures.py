@@ -6,7 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 from mmacda.ops import adaptive_conv2d
-from tests.ops.large_cases import LARGE_CASES, paper_layer
+from mmacda.testing.large_cases import LARGE_CASES, paper_layer
 from tools.benchmarks import goals
 from tools.benchmarks.contestants import (CHOSEN, UNFOLD, fast_backends,
                                           make_contestant)

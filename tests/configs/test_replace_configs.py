@@ -169,7 +169,7 @@ def test_warm_start_tool(tmp_path, monkeypatch, capsys):
         'train_cfg.max_epochs=1', 'train_dataloader.dataset.indices=128',
         'val_dataloader.dataset.indices=50'
     ])
-    tool = CONFIGS.parents[1] / 'tools' / 'warm_start.py'
+    tool = CONFIGS.parents[1] / 'tools' / 'experiments' / 'warm_start.py'
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         runpy.run_path(str(tool), run_name='__main__')
     rows = [

@@ -6,9 +6,17 @@ import torch
 
 from mmacda.ops import adaptive_conv2d, available_backends, reference
 from mmacda.ops.backends import BACKENDS, ENVIRONMENT_VARIABLE
-
-from .cases import (CASES, CPU_BACKENDS, OPERANDS, PAPER, UNCONDITIONAL, Case,
-                    bind, evaluate, relative_error)
+from mmacda.testing.cases import (
+    CASES,
+    CPU_BACKENDS,
+    OPERANDS,
+    PAPER,
+    UNCONDITIONAL,
+    Case,
+    bind,
+    evaluate,
+    relative_error,
+)
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4}
 SMALL = Case('small', batch=1, in_channels=2, out_channels=2, size=(3, 4))

@@ -2,13 +2,13 @@
 import pytest
 import torch
 
-from mmacda.ops.backends.bags import LEAST_WIDTH, BaggedPatches, sum_bags
-from mmacda.ops.backends.patches import (GatheredPatches, crop,
-                                         find_live_taps, split_pixels)
+from mmacda.ops.backends.bases import find_live_taps
+from mmacda.ops.backends.chunks import split_pixels
+from mmacda.ops.backends.stock.bags import LEAST_WIDTH, BaggedPatches, sum_bags
+from mmacda.ops.backends.stock.patches import GatheredPatches, crop
 from mmacda.ops.geometry import ConvGeometry
 from mmacda.ops.memory_format import copy_to_pixels, spread_planes
-
-from .cases import PAPER, Case, relative_error
+from mmacda.testing.cases import PAPER, Case, relative_error
 
 CASES = [
     Case('paper', 2, 5, size=(4, 18), padding=(3, 3), **PAPER),

@@ -3,9 +3,14 @@ import pytest
 import torch
 
 from mmacda.ops import adaptive_conv2d
-
-from .cases import (CPU_BACKENDS, OPERANDS, Case, bind, evaluate,
-                    relative_error)
+from mmacda.testing.cases import (
+    CPU_BACKENDS,
+    OPERANDS,
+    Case,
+    bind,
+    evaluate,
+    relative_error,
+)
 
 CASE = Case('valid')  # input (2, 4, 6, 7), 2 atoms, 6 bases, 6 outputs
 every_backend = pytest.mark.parametrize('backend', CPU_BACKENDS)

@@ -6,8 +6,7 @@ from torch.utils._pytree import tree_flatten
 
 from mmacda.ops import adaptive_conv2d, reference
 from mmacda.ops.backends import stock
-
-from .cases import OPERANDS, Case, evaluate
+from mmacda.testing.cases import OPERANDS, Case, evaluate
 
 FLOAT = 4
 CASES = [

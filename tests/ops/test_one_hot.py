@@ -7,8 +7,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from .cases import (CPU_BACKENDS, Case, bind_exact, evaluate, relative_error,
-                    upstream_of)
+from mmacda.testing.cases import (
+    CPU_BACKENDS,
+    Case,
+    bind_exact,
+    evaluate,
+    relative_error,
+    upstream_of,
+)
 
 every_backend = pytest.mark.parametrize('backend', CPU_BACKENDS)
 DIRECT = [

@@ -7,9 +7,15 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from mmacda.ops import adaptive_conv2d, reference
-
-from .cases import (CPU_BACKENDS, LAYOUTS, Case, evaluate, in_float32,
-                    relative_error, unsupported_reason)
+from mmacda.testing.cases import (
+    CPU_BACKENDS,
+    LAYOUTS,
+    Case,
+    evaluate,
+    in_float32,
+    relative_error,
+    unsupported_reason,
+)
 
 quick = settings(
     max_examples=100,

@@ -4,8 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from mmacda.ops import reference
-
-from .cases import CASES, evaluate, relative_error
+from mmacda.testing.cases import CASES, evaluate, relative_error
 
 NON_EMPTY = [case for case in CASES if case.batch]
 

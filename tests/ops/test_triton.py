@@ -6,13 +6,20 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmacda.ops import (adaptive_conv2d, backends, reference,
-                        registered_op)
-from mmacda.ops.backends import triton, triton_call, triton_taps
+from mmacda.ops import adaptive_conv2d, backends, reference, registered_op
+from mmacda.ops.backends import triton
+from mmacda.ops.backends.triton import call as triton_call
+from mmacda.ops.backends.triton import taps as triton_taps
 from mmacda.ops.geometry import ConvGeometry
+from mmacda.testing.cases import (
+    CASES,
+    OPERANDS,
+    Case,
+    evaluate,
+    relative_error,
+    upstream_of,
+)
 
-from .cases import (CASES, OPERANDS, Case, evaluate, relative_error,
-                    upstream_of)
 from .test_one_hot import DIRECT, MULTI_SCALE, composition_of, shifted
 
 needs_gpu = pytest.mark.skipif(
@@ -54,8 +61,8 @@ def launch(monkeypatch):
 
 def fused_kernel():
     pytest.importorskip('triton')
-    from mmacda.ops.backends import triton_fused_kernel
-    return triton_fused_kernel
+    from mmacda.ops.backends.triton import fused_kernel
+    return fused_kernel
 
 
 def named(name, operands):
@@ -476,10 +483,10 @@ def test_choice_on_a_gpu(reason, chosen, monkeypatch, caplog):
 
 
 def test_a_missing_triton_is_named(monkeypatch):
-    module = 'mmacda.ops.backends.triton_'
-    for name in (f'{module}launch', f'{module}kernels'):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-        monkeypatch.delattr(backends, name.split('.')[-1], raising=False)
+    package = 'mmacda.ops.backends.triton'
+    for name in ('launch', 'kernels'):
+        monkeypatch.delitem(sys.modules, f'{package}.{name}', raising=False)
+        monkeypatch.delattr(triton, name, raising=False)
     monkeypatch.setitem(sys.modules, 'triton', None)
     launch, reason = triton._load.__wrapped__()
     assert launch is None

@@ -12,10 +12,9 @@ import pytest
 import torch
 
 from mmacda.ops.backends import triton as backend
-from mmacda.ops.backends import triton_fused
+from mmacda.ops.backends.triton import fused as triton_fused
 from mmacda.ops.geometry import ConvGeometry
-
-from .cases import Case
+from mmacda.testing.cases import Case
 
 pytestmark = pytest.mark.skipif(
     util.find_spec('triton') is None, reason='Triton is not installed')
@@ -102,7 +101,7 @@ class Recorder:
 
 def record(case, dtype, launch, monkeypatch, backend=backend):
     """The differing launches of forward and backward."""
-    from mmacda.ops.backends import triton_fused_kernel as fused
+    from mmacda.ops.backends.triton import fused_kernel as fused
     launches = {}
     monkeypatch.setattr(fused, 'convolve_fused',
                         Recorder(fused.convolve_fused, launches))

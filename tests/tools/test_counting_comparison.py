@@ -1,4 +1,4 @@
-"""tools/counting_comparison.py: both networks, all seeds, once."""
+"""tools/experiments/counting_comparison.py: both networks, all seeds, once."""
 import json
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from tools import counting_comparison
+from tools.experiments import counting_comparison
 
 CONFIGS = Path(counting_comparison.CONFIGS)
 

@@ -17,7 +17,7 @@ def demo():
     pytest.importorskip('mmagic')
     pytest.importorskip('matplotlib')
     spec = importlib.util.spec_from_file_location(
-        'demo_restoration', TOOLS / 'demo_restoration.py')
+        'demo_restoration', TOOLS / 'experiments' / 'demo_restoration.py')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

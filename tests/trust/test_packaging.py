@@ -66,7 +66,7 @@ def test_wheel_of_the_sdist_holds_all_that_is_used(wheel, figure):
     configs = [p for p in (ROOT / 'configs').rglob('*') if p.is_file()
                and p.suffix in ('.py', '.yml', '.md')]
     for path in [*configs, ROOT / 'tools/train.py', ROOT / 'tools/test.py',
-                 ROOT / 'tools/demo.py', ROOT / 'model-index.yml']:
+                 ROOT / 'tools/experiments/demo.py', ROOT / 'model-index.yml']:
         assert f'{INSIDE}{path.relative_to(ROOT)}' in names, path
     assert not [name for name in names
                 if name.startswith(('tests/', 'configs/', 'tools/'))]
@@ -107,7 +107,7 @@ def test_demo_runs_from_an_installed_wheel(environment, tmp_path, figure):
                 PYTHONPATH='').strip()
     assert where.startswith(str(environment.parents[1]))
     printed = run(environment, '-W', 'ignore',
-                  Path(where) / '.mim/tools/demo.py', '--out',
+                  Path(where) / '.mim/tools/experiments/demo.py', '--out',
                   tmp_path / 'out', '--seeds', '1', cwd=tmp_path,
                   PYTHONPATH='')
     assert 'LeNet + ACDA' in printed

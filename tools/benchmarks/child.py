@@ -18,7 +18,7 @@ from typing import Callable
 
 import torch
 
-from tests.ops.cases import Case
+from mmacda.testing.cases import Case
 
 from .common import ROOT
 

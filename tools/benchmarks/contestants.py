@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmacda.ops import adaptive_conv2d, available_backends, reference
-from tests.ops.cases import (OPERANDS, Case, evaluate, relative_error,
+from mmacda.testing.cases import (OPERANDS, Case, evaluate, relative_error,
                              unsupported_reason)
 
 UNFOLD = 'unfold'

@@ -3,8 +3,8 @@ from typing import Dict, Sequence
 
 import torch
 
-from tests.ops.cases import Case
-from tests.ops.large_cases import paper_layer
+from mmacda.testing.cases import Case
+from mmacda.testing.large_cases import paper_layer
 
 from . import goals
 from .child import measure_operator

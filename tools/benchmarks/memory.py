@@ -3,8 +3,8 @@ from typing import Callable, Sequence
 
 import torch
 
-from tests.ops.cases import Case
-from tests.ops.large_cases import GPU_CASES
+from mmacda.testing.cases import Case
+from mmacda.testing.large_cases import GPU_CASES
 from tools.analysis.memory import saved_storages
 
 from . import goals

@@ -20,7 +20,7 @@ import time
 
 import torch
 
-from tests.ops.large_cases import GPU_CASES, LARGE_CASES, paper_layer
+from mmacda.testing.large_cases import GPU_CASES, LARGE_CASES, paper_layer
 from tools.benchmarks import growth, memory, models, speed, sweep
 from tools.benchmarks.common import RESULTS, Report, fail
 from tools.benchmarks.contestants import GateError

@@ -3,7 +3,7 @@ from typing import Sequence
 
 import torch
 
-from tests.ops.cases import Case
+from mmacda.testing.cases import Case
 
 from . import goals
 from .common import Report, time_interleaved

@@ -7,8 +7,8 @@ from typing import List, Sequence
 import torch
 
 from mmacda.ops.backends.native import ENVIRONMENT_VARIABLE
-from tests.ops.cases import Case
-from tests.ops.large_cases import SWEEP_CASES, draw_sweep_case
+from mmacda.testing.cases import Case
+from mmacda.testing.large_cases import SWEEP_CASES, draw_sweep_case
 
 from . import goals
 from .common import Quartiles, Report, Row, time_interleaved

@@ -13,7 +13,8 @@ from typing import Dict, Optional, Tuple
 import torch
 
 from .. import reference
-from . import export, native, stock, triton, triton_fused
+from . import export, native, stock, triton
+from .triton import fused as triton_fused
 
 BACKENDS: Dict[str, ModuleType] = dict(
     native=native,

@@ -13,10 +13,10 @@ from typing import NamedTuple, Optional, Sequence, Tuple
 import torch
 from torch import Tensor
 
-from ..geometry import ConvGeometry
-from ..memory_format import make_dense, memory_format_of
-from . import stock
-from .native_plan import Plan, make_plan
+from ...geometry import ConvGeometry
+from ...memory_format import make_dense, memory_format_of
+from .. import stock
+from .plan import Plan, make_plan
 
 ENVIRONMENT_VARIABLE = 'MMACDA_NATIVE'
 
@@ -32,7 +32,7 @@ class _Library(NamedTuple):
 @lru_cache(maxsize=None)
 def _load() -> Tuple[Optional[_Library], Optional[str]]:
     """The library, or the reason why there is none (logged once)."""
-    from ..build import BuildError, build  # its own main module at times
+    from ...build import BuildError, build  # its own main module at times
     try:
         path, _ = build()
         functions = ctypes.CDLL(str(path))

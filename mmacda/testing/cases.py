@@ -11,8 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmacda.ops import (adaptive_conv2d, available_backends,
-                        fourier_bessel_bases)
+from mmacda.ops import (
+    adaptive_conv2d,
+    available_backends,
+    fourier_bessel_bases,
+)
 
 Pair = Tuple[int, int]
 # In the order of the operator's arguments.

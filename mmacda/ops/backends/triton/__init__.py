@@ -15,9 +15,9 @@ from typing import ContextManager, List, Optional, Sequence, Tuple, Type
 import torch
 from torch import Tensor
 
-from ..geometry import ConvGeometry
-from . import stock
-from .triton_call import Call
+from ...geometry import ConvGeometry
+from .. import stock
+from .call import Call
 
 INTERPRET = 'TRITON_INTERPRET'
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -27,11 +27,11 @@ DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 def _load():
     """The module that launches kernels, or the reason why there is none."""
     try:
-        from . import triton_launch
+        from . import launch
     except Exception as error:  # whatever a broken installation raises
         return None, (f'Triton is not available ({error}); '
                       'run `pip install triton`')
-    return triton_launch, None
+    return launch, None
 
 
 @lru_cache(maxsize=None)

@@ -1,7 +1,7 @@
 """The Triton kernel that runs both convolutions, and its launch.
 
 Z stays on the chip: a program sums the taps of a block of channels, as
-``triton_kernels.convolve`` does, and multiplies the result with the weight at
+``kernels.convolve`` does, and multiplies the result with the weight at
 once. See there for tiles, taps and precision.
 """
 from typing import NamedTuple, Tuple
@@ -10,9 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .triton_kernels import jit, locate, sum_taps
-from .triton_launch import (Size, ceil, divide_atoms, power_of_two,
-                            shape_pixels)
+from .kernels import jit, locate, sum_taps
+from .launch import Size, ceil, divide_atoms, power_of_two, shape_pixels
 
 WARPS = 8
 # Sums in float32, of outputs and of Z, that the registers of the threads of a
@@ -146,7 +145,7 @@ def launch(source: Tensor, atoms: Tensor, weight: Tensor, output: Tensor,
             contiguous.
         output (Tensor): Written: (images, rows, columns, outputs), last stride
             1, from row ``first_row`` on.
-        taps (Tensor): (3, number) int32, see ``triton_kernels``.
+        taps (Tensor): (3, number) int32, see ``kernels.py``.
         step (tuple): Source's rows and columns from one target to the next.
         follow (bool): Take the filters of the source pixel.
     """

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..geometry import ConvGeometry
-from .patches import Chunk, GatheredPatches
+from ...geometry import ConvGeometry
+from ..chunks import Chunk
+from .patches import GatheredPatches
 
 # Narrower maps have too few pixels in a row for a product per row.
 LEAST_WIDTH = 16

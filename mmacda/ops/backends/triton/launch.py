@@ -4,7 +4,7 @@ from typing import NamedTuple, Tuple
 import torch
 from torch import Tensor
 
-from . import triton_kernels as kernels
+from . import kernels
 
 # Threads share nothing in `convolve`. A single warp sums over channels, in
 # `correlate`, and turns tiles, in `mix`, without waiting for another.
@@ -111,7 +111,7 @@ def convolve(source: Tensor, atoms: Tensor, features: Tensor, taps: Tensor,
             first row is row ``first_atoms_row`` of the maps' pixels.
         features (Tensor): Written: (groups, pixels, m * channels / groups),
             contiguous.
-        taps (Tensor): (3, number) int32, see ``triton_kernels``.
+        taps (Tensor): (3, number) int32, see ``kernels.py``.
         size (tuple): Target's images, rows (from ``first_row`` on), columns.
         step (tuple): Source's rows and columns from one target to the next.
         follow (bool): Take the filters of the source pixel.

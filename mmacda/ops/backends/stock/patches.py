@@ -1,58 +1,17 @@
-"""Chunks of pixels, and the patches that the stock backend convolves.
+"""The patches that the stock backend convolves.
 
 ``GatheredPatches`` copies patches and takes batched products, on any device;
 ``bags.py`` has a quicker way for CPUs with the same interface.
 """
 import math
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Sequence, Tuple
 
 import torch
 from torch import Tensor
 
-from ..geometry import ConvGeometry
-from ..memory_format import copy_to_pixels
-
-
-class Chunk(NamedTuple):
-    """Output rows of one image, or of several whole images."""
-    images: slice
-    rows: slice
-
-    @property
-    def shape(self) -> Tuple[int, int]:
-        return (self.images.stop - self.images.start,
-                self.rows.stop - self.rows.start)
-
-
-def split_pixels(batch: int, height: int, width: int,
-                 pixels: int) -> List[Chunk]:
-    """Chunks of at most ``pixels`` pixels each, but of one row at least."""
-
-    def split(count: int, most: int) -> List[slice]:
-        """Slices of about the same length, the first the longest."""
-        size = -(-count // -(-count // max(1, most))) if count else 1
-        return [
-            slice(start, min(start + size, count))
-            for start in range(0, count, size)
-        ]
-
-    return [
-        Chunk(images, rows)
-        for images in split(batch, pixels // (height * width))
-        for rows in split(height, pixels // width)
-    ]
-
-
-def find_live_taps(atom_bases: Optional[Tensor], kernel: int) -> List[int]:
-    """Flat indices of the taps that some basis uses.
-
-    Fourier-Bessel bases vanish outside a disc: 37 of 49 taps are live at
-    7 x 7. Skipping the others is exact.
-    """
-    if atom_bases is None:
-        return list(range(kernel * kernel))
-    used = (atom_bases.detach().flatten(1) != 0).any(0)
-    return used.nonzero().flatten().tolist() or [0]  # at least one
+from ...geometry import ConvGeometry
+from ...memory_format import copy_to_pixels
+from ..chunks import Chunk
 
 
 def pad(x: Tensor, geometry: ConvGeometry) -> Tensor:

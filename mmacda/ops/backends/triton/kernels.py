@@ -1,4 +1,4 @@
-"""Triton kernels of the adaptive convolution; triton_launch.py calls them.
+"""Triton kernels of the adaptive convolution; launch.py calls them.
 
 A program covers a tile of ``ROWS`` x ``COLUMNS`` pixels of a chunk and, for
 each, a block of channels. Maps are channels-last. Everything is summed in

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..geometry import ConvGeometry
+from ...geometry import ConvGeometry
 
 # Products per thread below which starting a thread costs more than it saves.
 PRODUCTS_PER_THREAD = 2 * 10**6

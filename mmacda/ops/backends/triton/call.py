@@ -5,10 +5,9 @@ from typing import List, Optional, Sequence
 import torch
 from torch import Tensor
 
-from ..geometry import ConvGeometry
-from .patches import Chunk, split_pixels
-from .triton_taps import (Taps, backward_taps, forward_taps, read_bases,
-                          to_device)
+from ...geometry import ConvGeometry
+from ..chunks import Chunk, split_pixels
+from .taps import Taps, backward_taps, forward_taps, read_bases, to_device
 
 # Of a chunk: an eighth of what an unfold would take, within these bounds. A
 # few chunks per call keep the GPU busy; none of them is full-size.
@@ -126,7 +125,7 @@ class Call:
     def apply(self, source: Tensor, atoms: Tensor, taps: Taps, chunk: Chunk,
               first_atoms_row: int, step: tuple, follow: bool, weight: Tensor,
               target: Tensor) -> None:
-        """Both convolutions of a chunk; see ``triton_launch.convolve``.
+        """Both convolutions of a chunk; see ``launch.convolve``.
 
         ``weight`` is (G, m * channels / G, outputs / G), ``target`` (images,
         rows, columns, outputs).

@@ -10,7 +10,7 @@ typedef struct {
   int64_t image, channel, row, column;
 } strides;
 
-/* Mirrored by _Problem in native_plan.py. Input rows and columns are split by
+/* Mirrored by _Problem in plan.py. Input rows and columns are split by
  * their remainder modulo the stride (a phase), so that neighbouring output
  * pixels read neighbouring floats. */
 typedef struct {

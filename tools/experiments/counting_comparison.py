@@ -3,7 +3,8 @@
 Each is trained with several seeds and tested with its last weights. Runs that
 are finished are not repeated, an interrupted one goes on where it was.
 
-    python tools/counting_comparison.py --out work_dirs/counting_comparison
+    python tools/experiments/counting_comparison.py \
+        --out work_dirs/counting_comparison
 """
 import hashlib
 import json
@@ -24,8 +25,8 @@ from mmacda.apis import CrowdCountingInferencer
 from mmacda.datasets.transforms import density_map
 from mmacda.visualization.density import draw_densities, save_picture
 
-CONFIGS = osp.join(
-    osp.dirname(osp.dirname(osp.abspath(__file__))), 'configs', 'counting')
+ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..'))
+CONFIGS = osp.join(ROOT, 'configs', 'counting')
 NETWORKS = {
     'ACDA': 'ad-resnet-s_synthetic.py',
     'Conv 3x3': 'ad-resnet-s-conv_synthetic.py'

@@ -16,9 +16,9 @@ from rich.table import Table
 
 from mmacda.layers import replace_convs
 
-CONFIG = osp.join(
-    osp.dirname(osp.dirname(osp.abspath(__file__))), 'configs', 'replace',
-    'resnet18-small_1xb64_digits.py')
+ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..'))
+CONFIG = osp.join(ROOT, 'configs', 'replace',
+                  'resnet18-small_1xb64_digits.py')
 PAPER = dict(type='ACDAConv', scales=(3, 5, 7))
 CASES = [('projected, direct atoms, m = 9',
           dict(type='ACDAConv', atom_bases=None, num_atoms=9), 'project'),

@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..geometry import ConvGeometry
-from ..memory_format import spread_planes
+from ...geometry import ConvGeometry
+from ...memory_format import spread_planes
+from ..bases import find_live_taps
+from ..chunks import Chunk, split_pixels
 from .bags import BaggedPatches
-from .patches import (Chunk, GatheredPatches, crop, find_live_taps,
-                      split_pixels)
+from .patches import GatheredPatches, crop
 
 CPU_WORKSPACE_BYTES = 12 * 2**20
 GPU_WORKSPACE_BYTES = 256 * 2**20

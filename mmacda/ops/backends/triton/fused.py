@@ -11,11 +11,11 @@ from typing import Optional
 import torch
 from torch import Tensor
 
-from ..geometry import ConvGeometry
-from . import triton
-from .patches import Chunk
-from .triton_call import Call
-from .triton_taps import Taps, to_device
+from ...geometry import ConvGeometry
+from .. import triton
+from ..chunks import Chunk
+from .call import Call
+from .taps import Taps, to_device
 
 
 class FusedCall(Call):
@@ -27,7 +27,7 @@ class FusedCall(Call):
     def apply(self, source: Tensor, atoms: Tensor, taps: Taps, chunk: Chunk,
               first_atoms_row: int, step: tuple, follow: bool, weight: Tensor,
               target: Tensor) -> None:
-        from .triton_fused_kernel import launch
+        from .fused_kernel import launch
         launch(source, atoms, weight.contiguous(), target,
                to_device(taps, source.device), chunk.rows.start,
                first_atoms_row, step, follow)

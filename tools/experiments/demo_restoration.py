@@ -6,7 +6,8 @@ them, prints PSNR and SSIM beside the input's and draws crops side by side:
 1. denoising: ACDA, its twin, and ACDA + VDNet;
 2. a stand-in for real super-resolution, x4: ACDA and its twin.
 
-    python tools/demo_restoration.py --out work_dirs/demo-restoration
+    python tools/experiments/demo_restoration.py \
+        --out work_dirs/demo-restoration
 
 An interrupted call goes on where it ended.
 """
@@ -32,7 +33,8 @@ from mmacda.visualization.figures import save_figure
 from mmacda.visualization.restoration_figures import (CropRow, draw_crops,
                                                       draw_noise_level)
 
-CONFIGS = osp.join(osp.dirname(osp.dirname(osp.abspath(__file__))), 'configs')
+ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..'))
+CONFIGS = osp.join(ROOT, 'configs')
 CROP = 96  # pixels
 
 

@@ -3,7 +3,7 @@
 1. Section 3.3 and Figure 6: multi-scale patterns on noise, one layer each.
 2. LeNet and LeNet + ACDA on real handwritten digits, through mmpretrain.
 
-    python tools/demo.py --out work_dirs/demo
+    python tools/experiments/demo.py --out work_dirs/demo
 """
 import argparse
 import os.path as osp
@@ -22,7 +22,8 @@ from rich.table import Table
 from mmacda.visualization.figures import (draw_curves, draw_detection,
                                           save_figure)
 
-CONFIGS = osp.join(osp.dirname(osp.dirname(osp.abspath(__file__))), 'configs')
+ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..'))
+CONFIGS = osp.join(ROOT, 'configs')
 SHIFT = 20  # pixels, as in the paper
 
 

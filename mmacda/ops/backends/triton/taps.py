@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from ..geometry import ConvGeometry
-from .patches import find_live_taps
+from ...geometry import ConvGeometry
+from ..bases import find_live_taps
 
 Taps = Tuple[Tuple[int, int, int], ...]  # rows, columns away; place
 
