@@ -12,8 +12,9 @@ from mmengine.runner.checkpoint import load_from_local as mmengines_loader
 
 from mmacda import replacements
 from mmacda.checkpoints import WholeFileBackend, load_from_local
-from mmacda.checkpoints.safe_loading import SAFE_BY_DEFAULT
 from mmacda.optim import AnyDeviceAmpOptimWrapper
+
+from .checkpoints.conftest import refuses_code
 
 NAMES = ('allow_amp_on_cpus', 'allow_training_checkpoints',
          'load_local_checkpoints_with_clear_errors', 'write_checkpoints_whole')
@@ -72,7 +73,7 @@ def test_names_of_what_is_replaced(as_mmengine_is):
         function()
 
 
-@pytest.mark.skipif(not SAFE_BY_DEFAULT, reason='torch.load is not safe')
+@refuses_code
 def test_trainings_are_read_where_allowed_alone(as_mmengine_is, tmp_path):
     hub = MessageHub('replacements')
     hub.update_scalar('train/loss', 1.)

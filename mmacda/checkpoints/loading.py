@@ -101,7 +101,9 @@ def _find_fault(path: str, error: Exception) -> Optional[Exception]:
             reason = 'it is damaged'
     elif start.startswith(PICKLE):
         # Of the older format, or another pickle.
-        reason = '' if isinstance(error, RuntimeError) else 'but a pickle'
+        foreign = not isinstance(error, RuntimeError) \
+            or 'magic number' in str(error)
+        reason = 'but a pickle' if foreign else ''
     return ValueError(f'{path} is not a checkpoint of PyTorch: {reason}') \
         if reason else None
 

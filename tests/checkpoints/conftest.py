@@ -1,12 +1,19 @@
-"""What the tests of the hook share."""
+"""What the tests of checkpoints share."""
 import os
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.runner import Runner, checkpoint
+
+from mmacda.checkpoints.safe_loading import SAFE_BY_DEFAULT
 
 CONFIG = Path(__file__).parents[2] / 'configs/patterns/conv_patterns.py'
+
+# onedl-mmengine loads what the safe loader refuses by the unsafe one.
+refuses_code = pytest.mark.skipif(
+    not SAFE_BY_DEFAULT or hasattr(checkpoint, '_safe_torch_load'),
+    reason='PyTorch or MMEngine executes it')
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmacda.checkpoints import is_whole, load_checkpoint
+from mmacda.checkpoints import is_whole, load_checkpoint, loading
+
+from .conftest import refuses_code
 
 SAFE_LOADER = hasattr(torch.serialization, 'add_safe_globals')
 
@@ -92,7 +94,7 @@ def test_foreign_files_are_told(load, figure):
     figure('foreign files refused by name', ', '.join(foreign))
 
 
-@pytest.mark.skipif(not SAFE_LOADER, reason='torch has no safe globals')
+@refuses_code
 @pytest.mark.trust('faults/malicious')
 @pytest.mark.parametrize('archive', (True, False))
 @pytest.mark.parametrize('function', (os.system, os.mkdir, eval, exec, open))
@@ -130,3 +132,18 @@ def test_missing_files_and_other_errors_stay(load, tmp_path, monkeypatch):
     monkeypatch.setattr(torch, 'load', fail)
     with pytest.raises(RuntimeError, match='CUDA out of memory'):
         load(checkpoint_bytes())
+
+
+def test_a_second_way_of_the_framework_s_stays(load, monkeypatch):
+    """As onedl-mmengine has one for what the safe loader refuses."""
+
+    def retry(path, map_location):
+        try:
+            return torch.load(path, map_location, weights_only=True)
+        except pickle.UnpicklingError:
+            return torch.load(path, map_location, weights_only=False)
+
+    monkeypatch.setattr(loading, 'frameworks_loader', retry)
+    stream = io.BytesIO()
+    torch.save(dict(state_dict={}, names=np.array(['a'])), stream)
+    assert load(stream.getvalue())['names'].tolist() == ['a']

@@ -13,6 +13,8 @@ from mmengine.logging.history_buffer import HistoryBuffer
 from mmacda.checkpoints import load_checkpoint, training_checkpoints_allowed
 from mmacda.checkpoints.safe_loading import SAFE_BY_DEFAULT
 
+from .conftest import refuses_code
+
 safe_loader = pytest.mark.skipif(
     not SAFE_BY_DEFAULT, reason='torch.load is not safe by default')
 DTYPES = ('bool', 'int8', 'int16', 'int32', 'int64', 'uint8', 'uint16',
@@ -88,7 +90,7 @@ class Code:
         return self.call
 
 
-@safe_loader
+@refuses_code
 @pytest.mark.parametrize('call', [
     (eval, '1 + 1'),
     (getattr, HistoryBuffer, '__init__'),
@@ -104,7 +106,7 @@ def test_code_in_a_checkpoint_is_still_refused(tmp_path, call):
         load_checkpoint(str(path))
 
 
-@safe_loader
+@refuses_code
 def test_arrays_of_something_else_are_refused_with_advice(tmp_path):
     path = tmp_path / 'checkpoint.pth'
     torch.save(dict(state_dict={}, names=np.array(['a'])), path)
