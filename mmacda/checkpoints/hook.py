@@ -64,6 +64,7 @@ class WholeCheckpointHook(CheckpointHook):
     """
 
     file_backend: Any
+    backend_args: Optional[dict]
 
     def __init__(self, *args: Any, strict: bool = False, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -150,7 +151,7 @@ class WholeCheckpointHook(CheckpointHook):
                 raise
             runner.logger.warning(
                 f'{error}. These keep their initial values; '
-                'default_hooks.checkpoint.strict=True refuses it')
+                'default_hooks.checkpoint.strict=True refuses them')
 
     def before_train(self, runner: Any) -> None:
         """Also remove what a kill left of files that were being written."""

@@ -21,8 +21,8 @@ def training_globals() -> List[Tuple[Any, str]]:
     Logging history, and arrays and scalars of numbers. Their functions are
     called ``numpy.core...`` by numpy 1 and ``numpy._core...`` by numpy 2.
     """
-    core = np.core if np.lib.NumpyVersion(np.__version__) < '2.0.0' \
-        else np._core
+    old = np.lib.NumpyVersion(np.__version__) < '2.0.0'
+    core: Any = getattr(np, 'core' if old else '_core')
     found = [(HistoryBuffer, 'mmengine.logging.history_buffer.HistoryBuffer'),
              (_history_method, 'builtins.getattr'),
              (np.ndarray, 'numpy.ndarray'), (np.dtype, 'numpy.dtype')]
@@ -50,7 +50,7 @@ class _Allowance:
     Names that were allowed before stay allowed afterwards.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = Lock()
         self._loading = 0
         self._added: Any = None
