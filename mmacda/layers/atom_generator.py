@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from ..ops.geometry import ConvGeometry, Pair, to_pair
+from ..registry_types import plain_init_cfg
 from .arguments import (check_counts, check_input, check_kernel_size,
                         check_padded_size, check_padding_mode)
 
@@ -86,7 +87,7 @@ class AtomGenerator(BaseModule):
                  norm_cfg: Optional[dict] = dict(type='BN'),
                  act_cfg: Optional[dict] = dict(type='Tanh'),
                  init_cfg: Optional[dict] = None):
-        super().__init__(init_cfg)
+        super().__init__(plain_init_cfg(init_cfg))
         check_counts(
             in_channels=in_channels,
             out_channels=out_channels,
