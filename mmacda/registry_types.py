@@ -4,8 +4,10 @@ MMEngine takes a registered name, a name with its scope, the path of a class,
 the class itself and, in pure-Python configs, an import that has not run yet.
 Nothing else in this package compares a ``type`` with a string.
 """
+import warnings
 from typing import Any, Mapping, Optional, Tuple
 
+import mmengine.registry
 from mmengine.config.lazy import LazyAttr, LazyObject
 from mmengine.model import PretrainedInit
 from mmengine.registry import WEIGHT_INITIALIZERS, Registry
@@ -110,3 +112,30 @@ def plain_init_cfg(init_cfg: Any) -> Any:
             init_cfg, WEIGHT_INITIALIZERS, PretrainedInit):
         return {**init_cfg, 'type': 'Pretrained'}
     return init_cfg
+
+
+def own_type(package: str, name: str) -> Any:
+    """What a package has registered under a name, with a warning.
+
+    MMEngine looks for 'mmacda.ACDAConv' in the package, since there is no
+    scope of that name.
+
+    Args:
+        package (str): Whose own classes and functions are meant.
+        name (str): The registered name.
+
+    Raises:
+        AttributeError: If it has registered none of that name.
+    """
+    for registry in vars(mmengine.registry).values():
+        if not isinstance(registry, Registry):
+            continue
+        found = registry.module_dict.get(name)
+        if getattr(found, '__module__', '').startswith(f'{package}.'):
+            warnings.warn(
+                f"in a config write type='{name}' in place of "
+                f"'{package}.{name}': {package} registers its names in "
+                "MMEngine's root scope and has no scope of its own",
+                stacklevel=3)
+            return found
+    raise AttributeError(f'module {package!r} has no attribute {name!r}')
