@@ -3,4 +3,4 @@ _base_ = [
     '../_base_/custom_imports.py'
 ]
 
-model = dict(_delete_=True, type='ReplaceConvs', model={{_base_.model}})
+model = dict(type='WithReplacedConvs', original='BaseEditModel')
