@@ -84,7 +84,7 @@ def resolve_geometry(arch: Architecture, strides: Optional[Sequence[int]],
         elif contract_dilation and dilation > 1:
             of_blocks[0] = dilation // 2
         geometry.append([
-            BlockGeometry(1 if index else stride, d)
+            BlockGeometry(1 if index else int(stride), int(d))
             for index, d in enumerate(of_blocks)
         ])
     return geometry
