@@ -65,7 +65,12 @@ class AtomGenerator(BaseModule):
         dilation (int | Tuple[int, int]): Its dilation. Default: 1.
         padding_mode (str): Its padding mode. Default: 'zeros'.
         norm_cfg (dict, optional): Norm after each convolution. None uses a
-            bias instead. Default: dict(type='BN').
+            bias instead. A model's own ``norm_cfg`` does not reach it: batch
+            norms here are legitimate inside a model of GroupNorm. With small
+            batches take dict(type='SyncBN') over several GPUs or
+            dict(type='GN', num_groups=2); with frozen norms
+            (``norm_eval=True``) GN, unless trained statistics are loaded.
+            Default: dict(type='BN').
         act_cfg (dict, optional): Activation after each norm.
             Default: dict(type='Tanh').
         init_cfg (dict, optional): Initialization config. Default: None.
