@@ -24,7 +24,7 @@ class Replacement(NamedTuple):
     """A convolution, the layer in its place, and where that is."""
     name: str
     conv: nn.Conv2d
-    layer: nn.Module
+    layer: Any
     places: List[Place]
 
     def put(self, module: nn.Module) -> None:

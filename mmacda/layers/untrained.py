@@ -1,7 +1,7 @@
 """A word where a training setup leaves adaptive layers as they were born."""
 import inspect
 import warnings
-from typing import List, Optional
+from typing import Any, List, Optional
 
 import torch.nn as nn
 from torch import Tensor
@@ -33,12 +33,12 @@ def _version(tensor: Tensor) -> Optional[int]:
         return None
 
 
-def is_frozen_at_random(layer: nn.Module) -> bool:
+def is_frozen_at_random(layer: Any) -> bool:
     """Whether an ACDAConv has no gradient and its first, random weights."""
     return not layer.weight.requires_grad and layer.untouched(layer.weight)
 
 
-def has_unseen_norms(layer: nn.Module) -> bool:
+def has_unseen_norms(layer: Any) -> bool:
     """Whether an ACDAConv trains with generator norms that do not.
 
     They are in eval mode and have never seen a batch: mean 0, variance 1.
