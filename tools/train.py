@@ -2,10 +2,13 @@
 from argparse import ArgumentParser, Namespace
 
 from mmengine.config import Config
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
 
 import mmacda.patches  # noqa: F401  AMP on CPUs, whole checkpoints
 from mmacda.apis.command_line import (add_common_arguments, build_runner,
                                       load_config)
+from mmacda.registry_types import is_type
 
 
 def parse_args() -> Namespace:
@@ -46,10 +49,13 @@ def enable_amp(cfg: Config) -> None:
         wrappers = [w for w in cfg.optim_wrapper.values()
                     if isinstance(w, dict)]
     for wrapper in wrappers:
-        kind = wrapper.get('type', 'OptimWrapper')
-        if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        if not any(
+                is_type(wrapper, OPTIM_WRAPPERS, kind, default=OptimWrapper)
+                for kind in (OptimWrapper, AmpOptimWrapper,
+                             'AmpOptimWrapper')):
             raise ValueError('--amp supports optimizer wrappers of type '
-                             f'OptimWrapper, but the config has {kind}')
+                             'OptimWrapper, but the config has '
+                             f'{wrapper["type"]}')
         wrapper['type'] = 'AmpOptimWrapper'
         wrapper.setdefault('loss_scale', 'dynamic')
 

@@ -13,6 +13,7 @@ train_pipeline = [
     dict(type='PackInputs'),
 ]
 test_pipeline = [
+    dict(type='GreyImage'),  # inferencers read files in colour
     dict(type='Resize', scale=(20, 20)),
     dict(type='PackInputs'),
 ]

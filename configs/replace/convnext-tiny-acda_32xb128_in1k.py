@@ -5,4 +5,4 @@ _base_ = [
 
 default_hooks = dict(checkpoint=dict(type='WholeCheckpointHook'))
 
-model = dict(_delete_=True, type='ReplaceConvs', model={{_base_.model}})
+model = dict(type='WithReplacedConvs', original='ImageClassifier')

@@ -8,11 +8,11 @@ default_hooks = dict(checkpoint=dict(type='WholeCheckpointHook'))
 # Its 3x3 depthwise convolutions; with 1x1 generators, or these would be most
 # of the network.
 model = dict(
-    _delete_=True,
-    type='ReplaceConvs',
-    model={{_base_.model}},
-    include=r'\.conv2$',
-    conv_cfg=dict(type='ACDAConv', atom_generator=dict(kernel_size=1)))
+    type='WithReplacedConvs',
+    original='BaseEditModel',
+    replace=dict(
+        include=r'\.conv2$',
+        conv_cfg=dict(type='ACDAConv', atom_generator=dict(kernel_size=1))))
 
 # The original trains on BGR and validates on RGB.
 train_pipeline = [

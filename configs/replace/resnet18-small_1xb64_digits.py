@@ -23,6 +23,7 @@ train_pipeline = [
     dict(type='PackInputs'),
 ]
 test_pipeline = [
+    dict(type='GreyImage'),  # inferencers read files in colour
     dict(type='Resize', scale=16),
     dict(type='PackInputs'),
 ]

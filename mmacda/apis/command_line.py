@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from mmacda.checkpoints import WholeCheckpointHook
 from mmacda.datasets import CrowdDataset
+from mmacda.registry_types import is_subtype
 
 # What MMEngine's launchers read the process's device from.
 DEVICE_VARIABLES = dict(
@@ -106,9 +107,7 @@ def _skip_bad_files(dataset) -> None:
     for inner in (dataset.get('dataset'), *dataset.get('datasets', ())):
         if inner is not None:
             _skip_bad_files(inner)
-    kind = dataset.get('type')
-    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
-    if isinstance(kind, type) and issubclass(kind, CrowdDataset):
+    if is_subtype(dataset, DATASETS, CrowdDataset):
         dataset['skip_bad_files'] = True
 
 

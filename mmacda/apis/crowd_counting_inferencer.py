@@ -10,10 +10,11 @@ import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.registry import DefaultScope
+from mmengine.registry import TRANSFORMS, DefaultScope
 from rich.console import Console
 from rich.progress import Progress
 
+from ..registry_types import type_names
 from ..structures import CountingDataSample
 from ..visualization.density import draw_densities, save_picture
 from .images import Source, list_sources, read_image
@@ -237,5 +238,7 @@ def _test_pipeline(config: Config) -> List[dict]:
         if node is None:
             raise ValueError('the config has no pipeline in test_dataloader: '
                              'it says how an image is prepared')
-    return [step for step in node['pipeline']
-            if not str(step['type']).startswith('Load')]
+    return [
+        step for step in node['pipeline'] if not any(
+            name.startswith('Load') for name in type_names(step, TRANSFORMS))
+    ]

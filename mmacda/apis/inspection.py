@@ -6,7 +6,10 @@ import mmcv
 import numpy as np
 import torch
 import torch.nn as nn
+from mmengine.registry import TRANSFORMS
 from torch import Tensor
+
+from ..registry_types import type_names
 
 FLOAT_IMAGES = ('.tif', '.tiff')
 
@@ -70,7 +73,8 @@ def channel_order(model: nn.Module) -> str:
     pipeline = loader.get('dataset', {}).get('pipeline') \
         or cfg.get('test_pipeline') or []
     for step in pipeline:
-        if str(step['type']).endswith('LoadImageFromFile'):
+        if 'LoadImageFromFile' in type_names(step, TRANSFORMS,
+                                             cfg.get('default_scope')):
             return step.get('channel_order', 'bgr')
     return 'bgr'
 

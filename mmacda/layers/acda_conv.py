@@ -10,12 +10,14 @@ from torch import Tensor
 
 from ..ops import adaptive_conv2d, available_backends
 from ..ops.geometry import ConvGeometry
+from ..registry_types import is_type
 from .arguments import (check_counts, check_input, check_kernel_size,
                         check_keys, check_padded_size)
 from .atom_generator import AtomGenerator
 from .bases import resolve_bases
 from .bases_keeper import BasesKeeper
 from .conv2d_like import Conv2dLike
+from .untrained import Untouched, warn_of_untrained
 
 GENERATOR_KEYS = ('type', 'hidden_channels', 'kernel_size', 'norm_cfg',
                   'act_cfg', 'init_cfg')
@@ -90,6 +92,7 @@ class ACDAConv(BasesKeeper, Conv2dLike):
             raise ValueError(f'backend={backend!r} is unknown; supported are '
                              f'{available_backends()}')
         self.backend = backend
+        self.warned_untrained = False
         self.pointwise = self.kernel_size == (1, 1)
         if self.pointwise:
             self.num_atoms, self.bases, support = 1, None, 1
@@ -122,7 +125,7 @@ class ACDAConv(BasesKeeper, Conv2dLike):
     def _build_generator(self, options: Optional[dict]) -> nn.Module:
         options = dict(options or {})
         options.setdefault('type', 'AtomGenerator')
-        if options['type'] == 'AtomGenerator':
+        if is_type(options, MODELS, AtomGenerator):
             check_keys('atom_generator', options, GENERATOR_KEYS)
         return MODELS.build(
             dict(
@@ -162,6 +165,13 @@ class ACDAConv(BasesKeeper, Conv2dLike):
         nn.init.normal_(self.weight, std=math.sqrt(filter_energy / fan_in))
         if self.bias is not None:
             nn.init.zeros_(self.bias)
+        self.untouched = Untouched(self.weight)
+
+    def train(self, mode: bool = True) -> 'ACDAConv':
+        """Set the mode, and tell of a layer that cannot learn."""
+        if mode:
+            warn_of_untrained(self)  # as the last round of training left it
+        return super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve every pixel with filters of its own.

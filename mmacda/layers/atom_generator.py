@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from ..ops.geometry import ConvGeometry, Pair, to_pair
+from ..registry_types import plain_init_cfg
 from .arguments import (check_counts, check_input, check_kernel_size,
                         check_padded_size, check_padding_mode)
 
@@ -69,7 +70,12 @@ class AtomGenerator(BaseModule):
         dilation (int | Tuple[int, int]): Its dilation. Default: 1.
         padding_mode (str): Its padding mode. Default: 'zeros'.
         norm_cfg (dict, optional): Norm after each convolution. None uses a
-            bias instead. Default: dict(type='BN').
+            bias instead. A model's own ``norm_cfg`` does not reach it: batch
+            norms here are legitimate inside a model of GroupNorm. With small
+            batches take dict(type='SyncBN') over several GPUs or
+            dict(type='GN', num_groups=2); with frozen norms
+            (``norm_eval=True``) GN, unless trained statistics are loaded.
+            Default: dict(type='BN').
         act_cfg (dict, optional): Activation after each norm.
             Default: dict(type='Tanh').
         init_cfg (dict, optional): Initialization config. Default: None.
@@ -91,7 +97,7 @@ class AtomGenerator(BaseModule):
                  norm_cfg: Optional[dict] = dict(type='BN'),
                  act_cfg: Optional[dict] = dict(type='Tanh'),
                  init_cfg: Optional[dict] = None):
-        super().__init__(init_cfg)
+        super().__init__(plain_init_cfg(init_cfg))
         check_counts(
             in_channels=in_channels,
             out_channels=out_channels,

@@ -6,6 +6,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ..ops.geometry import ConvGeometry, to_pair
+from ..registry_types import plain_init_cfg
 from .arguments import (check_channels, check_input, check_padded_size,
                         check_padding_mode, resolve_padding)
 
@@ -43,7 +44,7 @@ class Conv2dLike(BaseModule):
                  groups: int = 1,
                  padding_mode: str = 'zeros',
                  init_cfg: Optional[dict] = None):
-        super().__init__(init_cfg)
+        super().__init__(plain_init_cfg(init_cfg))
         check_channels(in_channels, out_channels, groups)
         # NumPy's integers too become plain ones.
         self.in_channels = int(in_channels)

@@ -6,6 +6,8 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from ..registry_types import plain_init_cfg
+
 
 @MODELS.register_module()
 class PatternDetector(BaseModel):
@@ -29,7 +31,8 @@ class PatternDetector(BaseModel):
                  kernel_size: int = 7,
                  target_scale: float = 30.,
                  **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(
+            init_cfg=plain_init_cfg(kwargs.pop('init_cfg', None)), **kwargs)
         if not isinstance(kernel_size, int) or kernel_size % 2 == 0:
             raise ValueError('kernel_size must be an odd integer, but got '
                              f'{kernel_size!r}')

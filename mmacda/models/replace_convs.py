@@ -1,6 +1,7 @@
-"""Adaptive layers in any model, from a config."""
+"""Adaptive layers in any model, from a config: the old form."""
+import warnings
 from os import PathLike
-from typing import Any, Set
+from typing import Any, Sequence, Set
 
 import torch.nn as nn
 from mmengine.logging import MMLogger, print_log
@@ -22,6 +23,10 @@ def ReplaceConvs(model: dict,
                  checkpoint: Any = None,
                  **kwargs: Any) -> nn.Module:
     """Build a model through the registry and replace its convolutions.
+
+    Deprecated: :func:`.with_replaced_convs.WithReplacedConvs` leaves the keys
+    of the model's config in their places and reads no weights when a model is
+    built. This one goes with the next release.
 
     Returns the original model's own class, so that runners, hooks and tools
     of its framework work as before. The original first gets its framework's
@@ -61,20 +66,33 @@ def ReplaceConvs(model: dict,
         ...     include=r'layer[34].*conv2',
         ...     conv_cfg=dict(type='ACDAConv', scales=(3, 5, 7)))
     """
+    warnings.warn(
+        'ReplaceConvs is deprecated: on top of the inherited config, without '
+        "_delete_, write model=dict(type='WithReplacedConvs', original=<its "
+        "type>, replace=dict(conv_cfg=..., include=..., init=..., "
+        'checkpoint=...))',
+        FutureWarning,
+        stacklevel=2)
     model = _build_original(model, kwargs)
-    loaded = _load_original(model, checkpoint) if checkpoint else None
+    loaded = load_original(model, checkpoint) if checkpoint else None
     report = replace_convs(model, conv_cfg, include, exclude, predicate, init)
     print_log(f'ReplaceConvs:\n{report}', logger='current')
     if not report.replaced:
         raise ValueError(f'no convolution was replaced:\n{report}')
     if checkpoint:
-        _check_loaded(report, loaded, checkpoint)
+        check_loaded([record.name for record in report.replaced], loaded,
+                     checkpoint)
+    mark_initialized(model)
+    return model
+
+
+def mark_initialized(model: nn.Module) -> None:
+    """Let later calls of ``init_weights()`` change nothing."""
     for module in model.modules():
         if isinstance(module, BaseModule):
             module.is_init = True
     # Some models' own init_weights() does not ask whether it ran before.
     model.init_weights = _initialized
-    return model
 
 
 def _initialized() -> None:
@@ -110,7 +128,7 @@ def init_quietly(model: nn.Module) -> None:
         logger.setLevel(level)
 
 
-def _load_original(model: nn.Module, checkpoint: Any) -> Set[str]:
+def load_original(model: nn.Module, checkpoint: Any) -> Set[str]:
     """Load, and name the modules whose weight the checkpoint holds."""
     options = dict(filename=checkpoint) if isinstance(
         checkpoint, (str, PathLike)) else dict(checkpoint)
@@ -129,12 +147,14 @@ def _load_original(model: nn.Module, checkpoint: Any) -> Set[str]:
     }
 
 
-def _check_loaded(report: Any, loaded: Set[str], checkpoint: Any) -> None:
-    absent = [r.name for r in report.replaced if r.name not in loaded]
+def check_loaded(replaced: Sequence[str], loaded: Set[str],
+                 checkpoint: Any) -> None:
+    """Raise a ValueError unless all that was replaced was loaded before."""
+    absent = [name for name in replaced if name not in loaded]
     if absent:
         raise ValueError(
             f'checkpoint={checkpoint!r} has no weights of the right shape for '
-            f'{len(absent)} of the {len(report.replaced)} replaced '
+            f'{len(absent)} of the {len(replaced)} replaced '
             f'convolutions, {absent[0]!r} the first. It must be one of the '
             'original model (load_from takes one of the converted model). If '
             'only its names differ, use checkpoint=dict(filename=..., '

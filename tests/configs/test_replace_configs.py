@@ -140,7 +140,7 @@ def test_nafnet(pairs, tmp_path, monkeypatch):
         f'{loader}.dataset.pipeline.6.gt_patch_size': 32,
         f'{loader}.batch_size': 2,
         f'{loader}.num_workers': 0,
-        'model.model.generator.mid_channels': 8,
+        'model.generator.mid_channels': 8,
         'train_cfg.max_iters': 2,
         'default_hooks.checkpoint.out_dir': tmp_path,
         'val_cfg': None,

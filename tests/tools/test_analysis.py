@@ -21,8 +21,8 @@ CONVERTED = """
 _base_ = '{configs}/replace/resnet18-small_1xb64_digits.py'
 custom_imports = dict(imports=['mmacda'], allow_failed_imports=False)
 model = dict(
-    _delete_=True, type='ReplaceConvs', model={{{{_base_.model}}}},
-    include='layer4.*conv2', conv_cfg=dict(type='ACDAConv'))
+    type='WithReplacedConvs', original='ImageClassifier',
+    replace=dict(include='layer4.*conv2', conv_cfg=dict(type='ACDAConv')))
 """
 
 

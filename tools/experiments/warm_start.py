@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmacda.layers import replace_convs
+from mmacda.models.replace_convs import init_quietly
 
 ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..'))
 CONFIG = osp.join(ROOT, 'configs', 'replace',
@@ -84,12 +85,13 @@ def main():
         energies = [r.energy for r in report.replaced if r.energy is not None]
         case = copy.deepcopy(cfg)
         case.model = ConfigDict(
-            type='ReplaceConvs',
-            model=cfg.model,
-            conv_cfg=conv_cfg,
-            checkpoint=args.checkpoint,
-            init=init)
+            cfg.model,
+            type='WithReplacedConvs',
+            original=cfg.model.type,
+            replace=dict(
+                conv_cfg=conv_cfg, checkpoint=args.checkpoint, init=init))
         runner = build_runner(case, f'case_{number}', args.work_dir)
+        init_quietly(runner.model)
         converted = accuracy(runner.val())
         parameters = sum(p.numel() for p in runner.model.parameters())
         runner.train()

@@ -8,6 +8,7 @@ train_pipeline = [
     dict(type='PackInputs'),
 ]
 test_pipeline = [
+    dict(type='GreyImage'),  # inferencers read files in colour
     dict(type='Resize', scale=(32, 32)),
     dict(type='PackInputs'),
 ]

@@ -1,5 +1,6 @@
 """Ad-ResNet: a residual network whose deep stages adapt to every pixel."""
-from typing import NamedTuple, Optional, Sequence, Tuple, Union
+import warnings
+from typing import Any, Optional, Sequence, Tuple, Union
 
 import torch.nn as nn
 from mmcv.cnn import (build_activation_layer, build_conv_layer,
@@ -9,23 +10,14 @@ from mmengine.registry import MODELS
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ...layers.untrained import warn_of_untrained
+from ...registry_types import is_pretrained, plain_init_cfg
+from ..acda_cfg import resolve_acda_cfg
+from .ad_resnet_arch import (check_stages, refuse_unknown,
+                             resolve_architecture, resolve_geometry)
 from .ad_resnet_blocks import BasicBlock, DynamicBottleneck, ResidualBlock
 
 CONV_TYPES = ('acda', 'conv')
-PAPER_SCALES = (3, 5, 7)
-
-
-class Architecture(NamedTuple):
-    """Output width and number of blocks of every stage."""
-    stage_widths: Tuple[int, ...]
-    stage_blocks: Tuple[int, ...]
-    dynamic_stages: Tuple[int, ...] = (2, 3)  # made of DynamicBottleneck
-
-
-ARCHITECTURES = dict(
-    s=Architecture((64, 128, 256, 512), (2, 2, 2, 2)),
-    m=Architecture((64, 128, 512, 1024), (2, 2, 2, 2)),
-    l=Architecture((64, 128, 512, 1024), (2, 3, 8, 3)))
 
 
 @MODELS.register_module()
@@ -49,6 +41,16 @@ class AdResNet(BaseModule):
             of stride 2, for small images. Default: False.
         max_pool (bool): Halve the map after the stem. The paper leaves it out
             for crowd counting. Default: True.
+        strides (Sequence[int], optional): Of the first block of each stage.
+            Default: None, 1 and then 2.
+        dilations (Sequence[int], optional): Of each stage:
+            ``strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)`` gives an output
+            stride of 8, ``(1, 2, 2, 1)`` with ``(1, 1, 1, 2)`` one of 16. The
+            parameters are the same. Default: None, 1.
+        contract_dilation (bool): Halve the dilation of the first block of
+            each dilated stage. Default: False.
+        multi_grid (Sequence[int], optional): Dilations of the blocks of the
+            last stage, in place of the stage's. Default: None.
         out_indices (Sequence[int]): Stages whose outputs are returned,
             0-based. Default: (3, ).
         frozen_stages (int): The stem and this many stages are frozen: no
@@ -59,10 +61,14 @@ class AdResNet(BaseModule):
             used with ``conv_type='conv'``. Default: None, 6 atoms over 18
             bases of scales 3, 5 and 7, as in the paper.
         conv_cfg (dict, optional): Of all other convolutions. Default: None.
-        norm_cfg (dict): Default: dict(type='BN', requires_grad=True).
+        norm_cfg (dict): Of all norms but those inside the atom generators,
+            which have their own: ``acda_cfg=dict(atom_generator=dict(
+            norm_cfg=...))``, see :class:`mmacda.layers.AtomGenerator`.
+            Default: dict(type='BN', requires_grad=True).
         act_cfg (dict): Default: dict(type='ReLU', inplace=True).
-        norm_eval (bool): Keep batch norms in eval mode in training.
-            Default: False.
+        norm_eval (bool): Keep batch norms in eval mode in training, those
+            of the generators too: load trained weights, or give the
+            generators a norm without statistics. Default: False.
         with_cp (bool): Recompute the blocks in backward to save memory. Batch
             norms then see every batch twice. Default: False.
         zero_init_residual (bool): Start the last norm of each block at zero,
@@ -70,8 +76,12 @@ class AdResNet(BaseModule):
         init_cfg (dict | list[dict], optional): Initialization config, which
             does not touch the adaptive layers. Default: None, Kaiming-normal
             (fan-out) convolutions and norms of one.
+        pretrained (str, optional): Deprecated, a checkpoint for
+            ``init_cfg=dict(type='Pretrained', checkpoint=...)``.
+            Default: None.
 
     Raises:
+        TypeError: If an argument is unknown.
         ValueError: If an argument is not supported.
 
     Example:
@@ -102,20 +112,28 @@ class AdResNet(BaseModule):
                  norm_eval: bool = False,
                  with_cp: bool = False,
                  zero_init_residual: bool = True,
-                 init_cfg: Union[dict, list, None] = None):
+                 init_cfg: Union[dict, list, None] = None,
+                 strides: Optional[Sequence[int]] = None,
+                 dilations: Optional[Sequence[int]] = None,
+                 contract_dilation: bool = False,
+                 multi_grid: Optional[Sequence[int]] = None,
+                 pretrained: Optional[str] = None,
+                 **unknown: Any):
+        refuse_unknown(unknown)
+        init_cfg = _with_pretrained(init_cfg, pretrained)
         if init_cfg is None:
             init_cfg = [
                 dict(type='Kaiming', layer=['Conv2d']),
                 dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm'])
             ]
-        super().__init__(init_cfg)
-        self.arch = _resolve_architecture(arch)
+        super().__init__(plain_init_cfg(init_cfg))
+        self.arch = resolve_architecture(arch)
         num_stages = len(self.arch.stage_widths)
         if conv_type not in CONV_TYPES:
             raise ValueError(f'conv_type must be one of {CONV_TYPES}, but got '
                              f'{conv_type!r}')
-        _check_stages('out_indices', out_indices, 0, num_stages - 1)
-        _check_stages('frozen_stages', (frozen_stages, ), -1, num_stages)
+        check_stages('out_indices', out_indices, 0, num_stages - 1)
+        check_stages('frozen_stages', (frozen_stages, ), -1, num_stages)
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
@@ -140,19 +158,26 @@ class AdResNet(BaseModule):
             conv_cfg=conv_cfg,
             norm_cfg=norm_cfg,
             act_cfg=act_cfg)
-        acda_cfg = _resolve_acda_cfg(acda_cfg) if conv_type == 'acda' else None
+        acda_cfg = resolve_acda_cfg(acda_cfg) if conv_type == 'acda' else None
         self.stage_names = []
         channels = stem_channels
-        for index, (width, num_blocks) in enumerate(
-                zip(self.arch.stage_widths, self.arch.stage_blocks)):
+        geometry = resolve_geometry(self.arch, strides, dilations,
+                                    contract_dilation, multi_grid)
+        for index, (width, blocks_geometry) in enumerate(
+                zip(self.arch.stage_widths, geometry)):
             block, extra = BasicBlock, {}
             if index in self.arch.dynamic_stages:
                 block, extra = DynamicBottleneck, dict(acda_cfg=acda_cfg)
             blocks = []
-            for n in range(num_blocks):
-                stride = 2 if n == 0 and index > 0 else 1
+            for stride, dilation in blocks_geometry:
                 blocks.append(
-                    block(channels, width, stride, **extra, **block_cfg))
+                    block(
+                        channels,
+                        width,
+                        stride,
+                        dilation=dilation,
+                        **extra,
+                        **block_cfg))
                 channels = width
             self.stage_names.append(f'layer{index + 1}')
             self.add_module(self.stage_names[-1], nn.Sequential(*blocks))
@@ -166,11 +191,9 @@ class AdResNet(BaseModule):
 
     def init_weights(self) -> None:
         """Initialize by ``init_cfg``, then the last norms of the blocks."""
+        holds_weights = self.is_init or is_pretrained(self.init_cfg)
         super().init_weights()
-        if isinstance(self.init_cfg, dict) \
-                and self.init_cfg['type'] == 'Pretrained':
-            return
-        if self.zero_init_residual:
+        if self.zero_init_residual and not holds_weights:
             for module in self.modules():
                 if isinstance(module, ResidualBlock):
                     constant_init(module.norms[-1], 0)
@@ -183,8 +206,9 @@ class AdResNet(BaseModule):
 
         Returns:
             Tuple[Tensor, ...]: Per stage, shape (B, width, h, w). Stage i is
-            2**(2 + i) times smaller than the image, less where the stem or
-            ``max_pool`` does not halve; odd sizes are rounded up.
+            2**(2 + i) times smaller than the image, less where the stem,
+            ``max_pool`` or ``strides`` do not halve; odd sizes are rounded
+            up.
         """
         x = self.maxpool(self.act(self.norm1(self.conv1(x))))
         features = []
@@ -212,46 +236,23 @@ class AdResNet(BaseModule):
             for module in self.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
+        if mode:
+            warn_of_untrained(self)
         return self
 
 
-def _resolve_architecture(arch: Union[str, dict]) -> Architecture:
-    if isinstance(arch, dict):
-        try:
-            arch = Architecture(
-                **{key: tuple(value)
-                   for key, value in arch.items()})
-        except TypeError:
-            raise ValueError(
-                'an arch dict has the keys stage_widths, stage_blocks and '
-                f'optionally dynamic_stages, all sequences, but got {arch}'
-            ) from None
-        if not arch.stage_widths \
-                or len(arch.stage_widths) != len(arch.stage_blocks) \
-                or min(arch.stage_widths + arch.stage_blocks) < 1:
-            raise ValueError(
-                'stage_widths and stage_blocks must hold one positive integer '
-                f'per stage, but got {arch.stage_widths} and '
-                f'{arch.stage_blocks}')
-        return arch
-    if not isinstance(arch, str) or arch not in ARCHITECTURES:
-        raise ValueError(f'arch must be one of {tuple(ARCHITECTURES)} or a '
-                         f'dict, but got {arch!r}')
-    return ARCHITECTURES[arch]
-
-
-def _resolve_acda_cfg(acda_cfg: Optional[dict]) -> dict:
-    """The paper's setting, overridden by the user's."""
-    cfg = dict(type='ACDAConv')
-    cfg.update(acda_cfg or {})
-    if cfg['type'] == 'ACDAConv' and 'atom_bases' not in cfg:
-        cfg.setdefault('scales', PAPER_SCALES)
-    return cfg
-
-
-def _check_stages(name: str, stages: Sequence[int], low: int,
-                  high: int) -> None:
-    for stage in stages:
-        if not isinstance(stage, int) or not low <= stage <= high:
-            raise ValueError(f'{name} must be between {low} and {high} for '
-                             f'this arch, but got {stage!r}')
+def _with_pretrained(init_cfg: Any, pretrained: Optional[str]) -> Any:
+    if pretrained is None:
+        return init_cfg
+    if init_cfg is not None:
+        raise ValueError('init_cfg and pretrained cannot be given together: '
+                         'pretrained is the old form of init_cfg')
+    if not isinstance(pretrained, str):
+        raise TypeError('pretrained must be the path of a checkpoint or None, '
+                        f'but got {pretrained!r}')
+    warnings.warn(
+        "pretrained is deprecated: use init_cfg=dict(type='Pretrained', "
+        f'checkpoint={pretrained!r})',
+        DeprecationWarning,
+        stacklevel=3)
+    return dict(type='Pretrained', checkpoint=pretrained)

@@ -9,6 +9,8 @@ from mmcv.cnn import (build_activation_layer, build_conv_layer,
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ...registry_types import plain_init_cfg
+
 
 class ResidualBlock(BaseModule):
     """The shortcut, and the addition to whatever a subclass computes.
@@ -37,7 +39,7 @@ class ResidualBlock(BaseModule):
                  act_cfg: dict = dict(type='ReLU', inplace=True),
                  act_after_sum: bool = True,
                  init_cfg: Optional[dict] = None):
-        super().__init__(init_cfg)
+        super().__init__(plain_init_cfg(init_cfg))
         self.with_cp = with_cp
         self.conv_cfg = conv_cfg
         self.norm_cfg = norm_cfg
@@ -54,14 +56,16 @@ class ResidualBlock(BaseModule):
               in_channels: int,
               out_channels: int,
               kernel_size: int,
-              stride: int = 1) -> nn.Module:
+              stride: int = 1,
+              dilation: int = 1) -> nn.Module:
         return build_conv_layer(
             self.conv_cfg,
             in_channels,
             out_channels,
             kernel_size,
             stride=stride,
-            padding=kernel_size // 2,
+            padding=dilation * (kernel_size // 2),
+            dilation=dilation,
             bias=self.norm_cfg is None)
 
     def _norm(self, channels: int, postfix='') -> Tuple[str, nn.Module]:
@@ -100,6 +104,8 @@ class BasicBlock(ResidualBlock):
         in_channels (int): Channels of the input.
         out_channels (int): Channels of the output.
         stride (int): Of the first convolution. Default: 1.
+        dilation (int): Of the first convolution, as in mmpretrain.
+            Default: 1.
         kwargs: Of :class:`ResidualBlock`.
     """
 
@@ -107,9 +113,10 @@ class BasicBlock(ResidualBlock):
                  in_channels: int,
                  out_channels: int,
                  stride: int = 1,
+                 dilation: int = 1,
                  **kwargs: Any):
         super().__init__(in_channels, out_channels, stride, **kwargs)
-        self.conv1 = self._conv(in_channels, out_channels, 3, stride)
+        self.conv1 = self._conv(in_channels, out_channels, 3, stride, dilation)
         self._add_norm(out_channels)
         self.conv2 = self._conv(out_channels, out_channels, 3)
         self._add_norm(out_channels)
@@ -128,6 +135,7 @@ class DynamicBottleneck(ResidualBlock):
         stride (int): Of the squeeze. Default: 1.
         acda_cfg (dict, optional): Config of the middle convolution. None
             makes it a plain 3x3 convolution of ``conv_cfg``. Default: None.
+        dilation (int): Of the middle convolution. Default: 1.
         kwargs: Of :class:`ResidualBlock`.
     """
 
@@ -136,16 +144,22 @@ class DynamicBottleneck(ResidualBlock):
                  out_channels: int,
                  stride: int = 1,
                  acda_cfg: Optional[dict] = None,
+                 dilation: int = 1,
                  **kwargs: Any):
         super().__init__(in_channels, out_channels, stride, **kwargs)
         middle = out_channels // 2
         self.conv1 = self._conv(in_channels, middle, 1, stride)
         self._add_norm(middle)
         if acda_cfg is None:
-            self.conv2 = self._conv(middle, middle, 3)
+            self.conv2 = self._conv(middle, middle, 3, dilation=dilation)
         else:
             self.conv2 = build_conv_layer(
-                acda_cfg, middle, middle, 3, padding=1)
+                acda_cfg,
+                middle,
+                middle,
+                3,
+                padding=dilation,
+                dilation=dilation)
         self._add_norm(middle)
         self.conv3 = self._conv(middle, out_channels, 1)
         self._add_norm(out_channels)

@@ -8,6 +8,9 @@ from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from ...registry_types import plain_init_cfg
+from ..acda_cfg import resolve_acda_cfg
+
 
 @MODELS.register_module()
 class ACDALeNet(BaseModule):
@@ -24,7 +27,8 @@ class ACDALeNet(BaseModule):
         conv_type (str): 'acda', or 'conv' for the plain LeNet.
             Default: 'acda'.
         acda_cfg (dict, optional): Options of
-            :class:`mmacda.layers.ACDAConv`. Default: None.
+            :class:`mmacda.layers.ACDAConv`; another ``type`` puts that layer
+            in its place. Default: None.
         init_cfg (dict, optional): Initialization config. Default: None.
 
     Raises:
@@ -37,7 +41,7 @@ class ACDALeNet(BaseModule):
                  conv_type: str = 'acda',
                  acda_cfg: Optional[dict] = None,
                  init_cfg: Optional[dict] = None):
-        super().__init__(init_cfg)
+        super().__init__(plain_init_cfg(init_cfg))
         if conv_type not in ('acda', 'conv'):
             raise ValueError(
                 f"conv_type must be 'acda' or 'conv', but got {conv_type!r}")
@@ -45,8 +49,8 @@ class ACDALeNet(BaseModule):
             raise ValueError('input_size must be an integer of at least 16 '
                              f'pixels, but got {input_size!r}')
         self.input_size = input_size
-        conv_cfg = dict(type='Conv2d') if conv_type == 'conv' else dict(
-            type='ACDAConv', **(acda_cfg or {}))
+        conv_cfg = dict(type='Conv2d') if conv_type == 'conv' \
+            else resolve_acda_cfg(acda_cfg, scales=None)
         self.conv1 = build_conv_layer(conv_cfg, in_channels, 6, 5)
         self.conv2 = build_conv_layer(conv_cfg, 6, 16, 5)
         side = ((input_size - 4) // 2 - 4) // 2

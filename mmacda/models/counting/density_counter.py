@@ -7,6 +7,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from ...registry_types import plain_init_cfg
 from ...structures import CountingDataSample
 from .cells import block_sum, num_cells, spread
 
@@ -47,7 +48,7 @@ class DensityCounter(BaseModel):
                  density_factor: float = 100.,
                  loss: dict = dict(type='torch.nn.MSELoss'),
                  init_cfg: Optional[dict] = None):
-        super().__init__(data_preprocessor, init_cfg)
+        super().__init__(data_preprocessor, plain_init_cfg(init_cfg))
         if density_factor <= 0:
             raise ValueError('density_factor must be positive, but got '
                              f'{density_factor}')

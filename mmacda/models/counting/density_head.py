@@ -7,6 +7,8 @@ from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from ...registry_types import plain_init_cfg
+
 
 @MODELS.register_module()
 class DensityHead(BaseModule):
@@ -65,7 +67,7 @@ class DensityHead(BaseModule):
                 std=0.001,
                 bias=out_bias,
                 override=dict(name='out_conv'))
-        super().__init__(init_cfg)
+        super().__init__(plain_init_cfg(init_cfg))
         if len(channels) != len(strides) or not channels:
             raise ValueError('channels and strides must have one entry per '
                              f'transposed convolution, but got {channels} '

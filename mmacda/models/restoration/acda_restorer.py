@@ -9,7 +9,9 @@ from torch import Tensor
 from torch.nn.modules.conv import _ConvNd
 
 from ...layers.arguments import check_counts
-from ..backbones.ad_resnet import CONV_TYPES, PAPER_SCALES
+from ...registry_types import plain_init_cfg
+from ..acda_cfg import resolve_acda_cfg
+from ..backbones.ad_resnet import CONV_TYPES
 from ..backbones.ad_resnet_blocks import DynamicBottleneck
 
 # Reduction by either convolution before the bottlenecks, and enlargement by
@@ -86,7 +88,7 @@ class ACDARestorer(BaseModule):
                  act_cfg: dict = dict(type='ReLU', inplace=True),
                  with_cp: bool = False,
                  init_cfg: Any = None):
-        super().__init__(init_cfg)
+        super().__init__(plain_init_cfg(init_cfg))
         check_counts(
             in_channels=in_channels,
             out_channels=out_channels,
@@ -113,7 +115,7 @@ class ACDARestorer(BaseModule):
         self.down_conv2 = _conv(width, width // down[1]**2)
         self.unshuffle1, self.unshuffle2 = map(nn.PixelUnshuffle, down)
         options = dict(
-            acda_cfg=_resolve_acda_cfg(acda_cfg)
+            acda_cfg=resolve_acda_cfg(acda_cfg, generator_kernel_size=1)
             if conv_type == 'acda' else None,
             norm_cfg=None,
             act_cfg=act_cfg,
@@ -196,18 +198,3 @@ def _radius(conv: nn.Module) -> int:
         radius,
         sum(m.kernel_size[0] // 2 for m in generator.modules()
             if isinstance(m, _ConvNd)))
-
-
-def _resolve_acda_cfg(acda_cfg: Optional[dict]) -> dict:
-    """The restorer's setting, overridden by the user's."""
-    cfg = dict(type='ACDAConv')
-    cfg.update(acda_cfg or {})
-    if cfg['type'] != 'ACDAConv':
-        return cfg
-    if 'atom_bases' not in cfg:
-        cfg.setdefault('scales', PAPER_SCALES)
-    generator = dict(cfg.get('atom_generator') or {})
-    if generator.get('type', 'AtomGenerator') == 'AtomGenerator':
-        generator.setdefault('kernel_size', 1)
-    cfg['atom_generator'] = generator
-    return cfg

@@ -11,6 +11,7 @@ from mmagic.models.base_models import BaseEditModel
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from ...registry_types import plain_init_cfg
 from ..losses.variational_denoising import LOG_RANGE
 
 
@@ -56,8 +57,8 @@ class VariationalDenoiser(BaseEditModel):
                  test_cfg: Optional[dict] = None,
                  init_cfg: Optional[dict] = None,
                  data_preprocessor: Optional[dict] = None):
-        super().__init__(generator, pixel_loss, train_cfg, test_cfg, init_cfg,
-                         data_preprocessor)
+        super().__init__(generator, pixel_loss, train_cfg, test_cfg,
+                         plain_init_cfg(init_cfg), data_preprocessor)
         self.noise_net = MODELS.build(noise_net)
         self.start_at_prior = start_at_prior
 

@@ -8,6 +8,8 @@ from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from ...registry_types import plain_init_cfg
+
 INIT_CFG = dict(
     type='Kaiming',
     layer='Conv2d',
@@ -45,7 +47,7 @@ class VDNUNet(BaseModule):
                  base_channels: int = 64,
                  depth: int = 4,
                  init_cfg: dict = INIT_CFG):
-        super().__init__(init_cfg)
+        super().__init__(plain_init_cfg(init_cfg))
         if out_channels is None:
             out_channels = 2 * in_channels
         widths = [base_channels * 2**level for level in range(depth)]
@@ -108,7 +110,7 @@ class VDNNoiseNet(BaseModule):
                  mid_channels: int = 64,
                  num_convs: int = 5,
                  init_cfg: dict = INIT_CFG):
-        super().__init__(init_cfg)
+        super().__init__(plain_init_cfg(init_cfg))
         if num_convs < 2:
             raise ValueError(f'num_convs must be at least 2, but got '
                              f'{num_convs}')
