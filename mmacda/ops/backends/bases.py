@@ -159,7 +159,8 @@ def describe(atom_bases: Optional[Tensor], taps: int) -> Description:
 def _is_same(made: Tensor, tensor: Tensor) -> bool:
     return made is tensor or (
         made.device == tensor.device and made.dtype == tensor.dtype
-        and made.shape == tensor.shape and made.stride() == tensor.stride())
+        and made.shape == tensor.shape and made.stride() == tensor.stride()
+        and not tensor.is_neg())
 
 
 def _has_values(tensor: Tensor) -> bool:
