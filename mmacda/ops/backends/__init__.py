@@ -46,8 +46,9 @@ def choose_backend(name: Optional[str], x,
         ValueError: If the name is unknown or the backend cannot run the call.
     """
     source = 'backend'
-    if name is None and os.environ.get(ENVIRONMENT_VARIABLE):
-        name, source = os.environ[ENVIRONMENT_VARIABLE], ENVIRONMENT_VARIABLE
+    if name is None and ENVIRONMENT_VARIABLE in os.environ:
+        name = os.environ[ENVIRONMENT_VARIABLE].strip() or None
+        source = ENVIRONMENT_VARIABLE
     if name is None:
         name = _choose(x, *arguments)
         return name, BACKENDS[name]
@@ -72,7 +73,8 @@ def _choose(x, *arguments) -> str:
     if reason is None:
         return fastest
     _log_once(fastest, reason)
-    return 'reference' if _is_small(x, *arguments) else 'stock'
+    return 'reference' if _is_small(x, *arguments) \
+        or stock.can_run(x, *arguments) else 'stock'
 
 
 def _is_small(x, alpha, atom_bases, weight, geometry) -> bool:

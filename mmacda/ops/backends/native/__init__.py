@@ -2,7 +2,7 @@
 
 The sources under ``csrc`` need no PyTorch headers; they are called through
 ctypes on raw pointers, without the interpreter lock. ``MMACDA_NATIVE=0``
-switches the backend off.
+(or no, off, false) switches the backend off.
 """
 import ctypes
 import logging
@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ...geometry import ConvGeometry
 from ...memory_format import make_dense, memory_format_of
+from ...tracing import find_obstacle
 from .. import stock
+from .limits import find_excess, is_switched_off
 from .plan import Plan, make_plan
-
-ENVIRONMENT_VARIABLE = 'MMACDA_NATIVE'
 
 logger = logging.getLogger('mmacda')
 
@@ -35,12 +35,15 @@ def _load() -> Tuple[Optional[_Library], Optional[str]]:
     from ...build import BuildError, build  # its own main module at times
     try:
         path, _ = build()
-        functions = ctypes.CDLL(str(path))
-    except (BuildError, OSError) as error:
+        return _declare(ctypes.CDLL(str(path))), None
+    except (BuildError, OSError, AttributeError) as error:
         reason = f'the native library is not available: {error}'
         logger.warning('%s; PyTorch\'s operators serve instead, more slowly',
                        reason)
         return None, reason
+
+
+def _declare(functions: ctypes.CDLL) -> _Library:
     pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
     functions.mmacda_forward_floats.argtypes = [pointer, number]
     functions.mmacda_forward_floats.restype = size
@@ -54,7 +57,7 @@ def _load() -> Tuple[Optional[_Library], Optional[str]]:
     functions.mmacda_backward.restype = None
     launcher = getattr(ctypes.CDLL(None), 'GOMP_parallel', None)
     return _Library(functions, launcher and ctypes.cast(
-        launcher, pointer).value, os.getpid()), None
+        launcher, pointer).value, os.getpid())
 
 
 def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
@@ -66,9 +69,9 @@ def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
         return f'it computes in float32, but the input is {x.dtype}'
     if alpha.numel() == 0 or x.numel() == 0 or weight.numel() == 0:
         return 'a tensor is empty'
-    if os.environ.get(ENVIRONMENT_VARIABLE) == '0':
-        return f'{ENVIRONMENT_VARIABLE}=0 switches it off'
-    return _load()[1]
+    return find_obstacle(x, alpha, atom_bases, weight) \
+        or find_excess(alpha.shape, atom_bases, geometry) \
+        or is_switched_off() or _load()[1]
 
 
 def _loaded() -> _Library:

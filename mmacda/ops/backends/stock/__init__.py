@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...geometry import ConvGeometry
 from ...memory_format import spread_planes
+from ...tracing import find_obstacle
 from ..bases import find_live_taps
 from ..chunks import Chunk, split_pixels
 from .bags import BaggedPatches
@@ -25,9 +26,10 @@ GPU_WORKSPACE_BYTES = 256 * 2**20
 IMAGE_WIDTH = 16
 
 
-def can_run(x: Tensor, *_) -> Optional[str]:
-    """Reason why this backend cannot serve ``x``, or None."""
-    return None
+def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
+            weight: Tensor, geometry: ConvGeometry) -> Optional[str]:
+    """Reason why this backend cannot serve the call, or None."""
+    return find_obstacle(x, alpha, atom_bases, weight)
 
 
 class _Plan:
