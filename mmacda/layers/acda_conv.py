@@ -11,9 +11,11 @@ from torch import Tensor
 
 from ..ops import adaptive_conv2d, available_backends
 from ..ops.geometry import ConvGeometry
+from ..ops.tracing import is_symbolic
 from .arguments import (check_counts, check_input, check_kernel_size,
                         check_keys, check_padded_size, resolve_bases)
 from .conv2d_like import Conv2dLike
+from .leaf import traced_as_leaf
 
 GENERATOR_KEYS = ('type', 'hidden_channels', 'kernel_size', 'norm_cfg',
                   'act_cfg', 'init_cfg')
@@ -166,6 +168,7 @@ class ACDAConv(Conv2dLike):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
+    @traced_as_leaf
     def forward(self, x: Tensor) -> Tensor:
         """Convolve every pixel with filters of its own.
 
@@ -186,7 +189,7 @@ class ACDAConv(Conv2dLike):
                       bias: Optional[Tensor]) -> Tensor:
         # As in nn.Conv2d: ConvModule's efficient_conv_bn_eval calls it with
         # weights that have a norm folded in.
-        if not torch.jit.is_tracing():
+        if not (torch.jit.is_tracing() or is_symbolic(x)):
             self._check_input(x)
         alpha = None if self.atom_generator is None \
             else self.atom_generator(x)
@@ -194,8 +197,9 @@ class ACDAConv(Conv2dLike):
             x = F.pad(x, self._pad, mode=self.padding_mode)
         if alpha is None:
             return F.conv2d(x, weight, bias, *self._geometry)
-        alpha = alpha.reshape(x.shape[0], self.num_atoms,
-                              self.num_coefficients, *alpha.shape[2:])
+        alpha = alpha.reshape(alpha.shape[0], self.num_atoms,
+                              self.num_coefficients, alpha.shape[2],
+                              alpha.shape[3])
         return adaptive_conv2d(
             x,
             alpha,

@@ -8,6 +8,8 @@ from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from ...ops.tracing import is_symbolic
+
 
 @MODELS.register_module()
 class ACDALeNet(BaseModule):
@@ -60,7 +62,8 @@ class ACDALeNet(BaseModule):
             ValueError: If the images are of another size than
                 ``input_size``.
         """
-        if tuple(x.shape[2:]) != (self.input_size, ) * 2:
+        size = (self.input_size, ) * 2
+        if not is_symbolic(x) and tuple(x.shape[2:]) != size:
             raise ValueError(
                 f'input must have shape (B, C, {self.input_size}, '
                 f'{self.input_size}) as by input_size, but got '
