@@ -18,7 +18,7 @@ from ...memory_format import make_dense, memory_format_of
 from ...tracing import find_obstacle
 from .. import stock
 from .limits import find_excess, is_switched_off
-from .plan import Plan, make_plan
+from .plan import Plan, address, make_plan
 
 logger = logging.getLogger('mmacda')
 
@@ -104,9 +104,9 @@ def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
     plan = make_plan(x, alpha, atoms, atom_bases, y, geometry)
     threads = plan.threads()
     memory = _memory(plan, library.functions.mmacda_forward_floats, threads)
-    library.functions.mmacda_forward(plan.address, x.data_ptr(),
-                                     alpha.data_ptr(), weight.data_ptr(),
-                                     y.data_ptr(), memory.data_ptr(), threads,
+    library.functions.mmacda_forward(plan.address, address(x),
+                                     address(alpha), address(weight),
+                                     address(y), address(memory), threads,
                                      _launcher(library))
     return y
 
@@ -139,10 +139,10 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
     memory = _memory(plan, library.functions.mmacda_backward_floats, flags,
                      threads)
     library.functions.mmacda_backward(
-        plan.address, grad_output.data_ptr(), x.data_ptr(), alpha.data_ptr(),
-        weight.data_ptr(), *(None if grad is None else grad.data_ptr()
+        plan.address, address(grad_output), address(x), address(alpha),
+        address(weight), *(None if grad is None else address(grad)
                              for grad in (grad_x, grad_alpha, grad_weight)),
-        memory.data_ptr(), flags, threads, _launcher(library))
+        address(memory), flags, threads, _launcher(library))
     if grad_alpha is not None:
         grad_alpha = grad_alpha.view(shape)
     return grad_x, grad_alpha, grad_bases, grad_weight

@@ -69,6 +69,19 @@ def _sparse_bases(values: Optional[bytes], coefficients: int,
                         _compress(bases[:, live].T), _compress(bases[:, live]))
 
 
+def address(tensor: Tensor) -> int:
+    """Of the values of a tensor that is not empty.
+
+    Raises:
+        RuntimeError: If there are none.
+    """
+    pointer = tensor.data_ptr()
+    if not pointer:
+        raise RuntimeError('a tensor has no memory: it was freed, or stands '
+                           'for another one')
+    return pointer
+
+
 class Plan:
     """A problem whose arrays stay alive, and its memory by thread count."""
 
@@ -144,6 +157,6 @@ def make_plan(x: Tensor, alpha: Tensor, atoms: int,
     values = None
     if atom_bases is not None:
         bases = atom_bases.detach().float().contiguous()
-        values = ctypes.string_at(bases.data_ptr(), 4 * bases.numel())
+        values = ctypes.string_at(address(bases), 4 * bases.numel())
     return _cached_plan(x.shape, x.stride(), alpha.shape, alpha.stride(),
                         y.stride(), y.shape[1], atoms, geometry, values)
