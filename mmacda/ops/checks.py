@@ -32,6 +32,9 @@ def check_tensors(tensors: Dict[str, Optional[Tensor]]) -> None:
         if not tensor.is_floating_point():
             raise TypeError(f'{name} must have a floating point dtype, but '
                             f'got {tensor.dtype}')
+        if tensor.element_size() < 2:
+            raise TypeError(f'{name} has dtype {tensor.dtype}, which is for '
+                            'storing: convert it to 16 bits or more')
         if tensor.layout is not torch.strided:
             raise TypeError(f'{name} must be a dense tensor, but its layout '
                             f'is {tensor.layout}: call to_dense() on it')

@@ -10,6 +10,9 @@ from .backends import BACKENDS
 from .geometry import ConvGeometry
 from .tracing import ONCE, find_obstacle
 
+# What torch.autograd.grad(..., is_grads_batched=True) hands over.
+_is_batched = getattr(torch._C._functorch, 'is_legacy_batchedtensor',
+                      lambda tensor: False)
 Gradients = Tuple[Optional[Tensor], ...]
 
 
@@ -52,6 +55,8 @@ def differentiate(name: str, grad_output: Tensor,
                                            (*geometry, name), needs)
     grad_output = without_negation(grad_output)
     reason = find_obstacle(grad_output, *tensors)
+    if _is_batched(grad_output):
+        reason = "gradients in batches need backend='reference'"
     if reason:
         raise RuntimeError(f'adaptive_conv2d has no such gradient: {reason}')
     with torch.no_grad():

@@ -1,0 +1,323 @@
+"""What records, replaces or transforms a call never changes its meaning."""
+import pytest
+import torch
+import torch.autograd.forward_ad as forward_ad
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from mmacda.layers import ACDAConv
+from mmacda.ops import (adaptive_conv2d, available_backends,
+                        fourier_bessel_bases, registered_op)
+from mmacda.ops.backends import BACKENDS, native, stock, triton
+from mmacda.ops.geometry import ConvGeometry
+from mmacda.ops.tracing import find_obstacle
+
+needs_operator = pytest.mark.skipif(
+    not registered_op.AVAILABLE, reason='needs torch 2.4')
+GEOMETRY = ConvGeometry((1, 1), (1, 1), (1, 1), 1)
+# The reference and the form for exporters are made of operators that all of
+# PyTorch's machinery knows.
+DIRECT = [name for name in available_backends()
+          if hasattr(BACKENDS[name], 'backward')]
+
+
+@pytest.fixture
+def tensors():
+    generator = torch.Generator().manual_seed(0)
+    x, alpha, weight = (torch.randn(s, generator=generator) for s in (
+        (2, 4, 6, 7), (2, 3, 6, 6, 7), (5, 12, 1, 1)))
+    return x, alpha, fourier_bessel_bases((3, ), 6).float(), weight
+
+
+def call(x, alpha, bases, weight, backend=None):
+    return adaptive_conv2d(x, alpha, bases, weight, padding=1,
+                           backend=backend)
+
+
+def near(ours, theirs):
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@needs_operator
+@pytest.mark.parametrize('mode', ['real', 'fake', 'symbolic'])
+@pytest.mark.parametrize('grad', [False, True])
+def test_make_fx_records_the_operator(mode, grad, tensors):
+    from torch.fx.experimental.proxy_tensor import make_fx
+    with torch.set_grad_enabled(grad):
+        graph = make_fx(lambda *t: call(*t), tracing_mode=mode)(*tensors)
+    targets = [str(node.target) for node in graph.graph.nodes]
+    assert 'mmacda.adaptive_conv2d.default' in targets
+    others = [torch.rand_like(tensors[0]), *tensors[1:]]
+    near(graph(*others), call(*others))
+
+
+@needs_operator
+@pytest.mark.parametrize('backend', [None, 'native', 'stock', 'reference'])
+def test_make_fx_of_a_gradient(backend, tensors):
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    def gradient(x, *others):
+        x = x.detach().requires_grad_()
+        return torch.autograd.grad(
+            call(x, *others, backend).square().sum(), x)[0]
+
+    graph = make_fx(gradient)(*tensors)
+    others = [torch.rand_like(tensors[0]), *tensors[1:]]
+    near(graph(*others), gradient(*others))
+
+
+@needs_operator
+def test_make_fx_of_a_backward_alone(tensors):
+    from torch.fx.experimental.proxy_tensor import make_fx
+    x = tensors[0].clone().requires_grad_()
+    y = call(x, *tensors[1:])
+
+    def gradient(grad_y):
+        return torch.autograd.grad(y, x, grad_y, retain_graph=True)[0]
+
+    graph = make_fx(gradient)(torch.rand_like(y))
+    grad_y = torch.rand_like(y)
+    near(graph(grad_y), gradient(grad_y))
+
+
+@needs_operator
+@pytest.mark.parametrize('inside', [False, True])
+@pytest.mark.parametrize('size', [9, 90])
+def test_fake_inputs(inside, size):
+    from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    x = mode.from_tensor(torch.rand(2, 8, size, size))
+    for layer in nn.Conv2d(8, 6, 3), ACDAConv(8, 6, 3).eval():
+        if inside:
+            with mode:
+                y = layer(x)
+        else:
+            y = layer(x)
+        assert isinstance(y, FakeTensor)
+        assert y.shape == (2, 6, size - 2, size - 2)
+
+
+@needs_operator
+@pytest.mark.parametrize('size', [9, 90])
+def test_meta_device(size):
+    layer = ACDAConv(8, 6, 3).to('meta')
+    y = layer(torch.empty(2, 8, size, size, device='meta'))
+    assert y.is_meta and y.shape == (2, 6, size - 2, size - 2)
+    y.sum().backward()
+    assert layer.weight.grad.is_meta
+
+
+class Watch(TorchDispatchMode):
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.names.append(str(function))
+        return function(*args, **(kwargs or {}))
+
+
+@needs_operator
+def test_a_dispatch_mode_sees_forward_and_backward(tensors):
+    leaves = [t.clone().requires_grad_() for t in tensors]
+    expected = torch.autograd.grad(call(*leaves).square().sum(), leaves)
+    with Watch() as watch:
+        grads = torch.autograd.grad(call(*leaves).square().sum(), leaves)
+    assert 'mmacda.adaptive_conv2d.default' in watch.names
+    assert 'mmacda.adaptive_conv2d_backward.default' in watch.names
+    for ours, theirs in zip(grads, expected):
+        near(ours, theirs)
+
+
+class Named(torch.Tensor):
+    """A subclass with memory of its own."""
+
+
+def test_a_subclass_keeps_its_type_as_through_conv2d(tensors):
+    x = tensors[0].as_subclass(Named)
+    assert type(nn.Conv2d(4, 5, 3)(x)) is Named
+    y = call(x, *tensors[1:])
+    assert type(y) is Named
+    near(y.as_subclass(torch.Tensor), call(*tensors))
+    assert type(ACDAConv(4, 5, 3)(x)) is Named
+
+
+class Wrapped(torch.Tensor):
+    """A subclass without memory: it hands on what it wraps."""
+
+    @staticmethod
+    def __new__(cls, inner):
+        return torch.Tensor._make_wrapper_subclass(
+            cls, inner.shape, dtype=inner.dtype, strides=inner.stride())
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    @classmethod
+    def __torch_dispatch__(cls, function, types, args=(), kwargs=None):
+        args = [a.inner if isinstance(a, cls) else a for a in args]
+        return cls(function(*args, **(kwargs or {})))
+
+
+@needs_operator
+@pytest.mark.parametrize('wrapped', range(4))
+def test_a_subclass_without_memory(wrapped, tensors):
+    given = [Wrapped(t) if n == wrapped else t for n, t in enumerate(tensors)]
+    with torch.no_grad():
+        y = call(*given)
+    assert type(y) is Wrapped
+    near(y.inner, call(*tensors))
+
+
+@pytest.mark.parametrize('backend', [None, 'native', 'stock'])
+@pytest.mark.parametrize('negated', range(4))
+def test_lazily_negated_tensors(negated, backend, tensors):
+    leaves = [t.clone().requires_grad_() for t in tensors]
+    given = [torch._neg_view(t) if n == negated else t
+             for n, t in enumerate(leaves)]
+    plain = [-t if n == negated else t for n, t in enumerate(leaves)]
+    y, expected = call(*given, backend), call(*plain, 'reference')
+    near(y, expected)
+    grad = torch._neg_view(torch.rand_like(y))
+    assert grad.is_neg()
+    for ours, theirs in zip(torch.autograd.grad(y, leaves, grad),
+                            torch.autograd.grad(expected, leaves, grad)):
+        near(ours, theirs)
+
+
+@pytest.mark.parametrize('make', [
+    lambda t: t.to_sparse(), lambda t: t.to_mkldnn(),
+    lambda t: t.flatten(1).to_sparse_csr()
+], ids=['sparse', 'mkldnn', 'csr'])
+def test_other_layouts_are_refused(make, tensors):
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip('needs MKL-DNN')
+    with pytest.raises(TypeError, match=r'input must be a dense .*to_dense'):
+        call(make(tensors[0]), *tensors[1:])
+
+
+@pytest.mark.parametrize('module', [native, stock, triton],
+                         ids=lambda m: m.__name__.split('.')[-1])
+def test_no_backend_reads_memory_that_is_not_there(module, tensors,
+                                                   monkeypatch):
+    monkeypatch.setenv('TRITON_INTERPRET', '1')
+    replaced = dict(
+        wrapped=Wrapped,
+        negated=torch._neg_view,
+        sparse=torch.Tensor.to_sparse)
+    for name, replace in replaced.items():
+        for n in range(4):
+            given = [replace(t) if n == i else t
+                     for i, t in enumerate(tensors)]
+            assert find_obstacle(*given), (name, n)
+            assert module.can_run(*given, GEOMETRY), (name, n)
+    assert find_obstacle(*tensors) is None
+    with Watch():
+        assert module.can_run(*tensors, GEOMETRY)
+
+
+def test_null_pointers_do_not_reach_c(tensors):
+    x = torch._to_functional_tensor(tensors[0])
+    with pytest.raises(RuntimeError, match='memory'):
+        native.forward(x, *tensors[1:], GEOMETRY)
+    freed = tensors[0].clone()
+    freed.untyped_storage().resize_(0)
+    with pytest.raises(RuntimeError, match='memory'):
+        native.forward(freed, *tensors[1:], GEOMETRY)
+
+
+@pytest.mark.parametrize('grad', [False, True])
+def test_forward_mode(grad, tensors):
+    x, *others = tensors
+    tangent = torch.rand_like(x)
+    with torch.set_grad_enabled(grad), forward_ad.dual_level():
+        y = call(forward_ad.make_dual(x, tangent), *others)
+        # The operator is linear in x.
+        near(forward_ad.unpack_dual(y).tangent, call(tangent, *others))
+    y, ours = torch.func.jvp(lambda x: call(x, *others), (x, ), (tangent, ))
+    near(ours, call(tangent, *others))
+
+
+@pytest.mark.parametrize('backend', DIRECT)
+def test_forward_mode_is_refused_by_name(backend, tensors):
+    if BACKENDS[backend].can_run(*tensors, GEOMETRY):
+        pytest.skip('does not run here')
+    with forward_ad.dual_level():
+        with pytest.raises(ValueError, match="backend='reference'"):
+            call(*tensors, backend)
+    with pytest.raises(ValueError, match="backend='reference'"):
+        torch.vmap(lambda x: call(x[None], *(t[:1] for t in tensors[1:2]),
+                                  *tensors[2:], backend))(tensors[0])
+
+
+def test_transforms(tensors):
+    x, alpha, bases, weight = tensors
+
+    def single(x, alpha):
+        return call(x[None], alpha[None], bases, weight)[0]
+
+    near(torch.vmap(single)(x, alpha), call(*tensors))
+    near(torch.func.functionalize(call)(*tensors), call(*tensors))
+
+    def loss(weight):
+        return call(x, alpha, bases, weight).square().sum()
+
+    leaf = weight.clone().requires_grad_()
+    expected, = torch.autograd.grad(loss(leaf), leaf)
+    near(torch.func.grad(loss)(weight), expected)
+    near(torch.func.jacrev(loss)(weight), expected)
+    near(torch.func.jacfwd(loss)(weight), expected)
+
+
+def test_functional_call_and_gradients_per_image():
+    layer = ACDAConv(4, 5, 3, padding=1).eval()
+    parameters = {n: p.detach() for n, p in layer.named_parameters()}
+    x = torch.rand(3, 4, 6, 6)
+
+    def loss(parameters, x):
+        y = torch.func.functional_call(layer, parameters, (x[None], ))
+        return y.square().sum()
+
+    grads = torch.vmap(torch.func.grad(loss), (None, 0))(parameters, x)
+    layer(x).square().sum().backward()
+    for name, parameter in layer.named_parameters():
+        near(grads[name].sum(0), parameter.grad)
+
+
+@pytest.mark.parametrize('backend', ['native', 'stock'])
+def test_second_derivatives_say_what_serves(backend, tensors):
+    leaves = [t.clone().requires_grad_() for t in tensors]
+
+    def penalty(backend):
+        # The sum's gradient needs none itself.
+        grads = torch.autograd.grad(
+            call(*leaves, backend).sum(), leaves, create_graph=True)
+        return sum(g.square().sum() for g in grads)
+
+    value = penalty(backend)
+    near(value.detach(), penalty('reference').detach())
+    with pytest.raises(RuntimeError, match="backend='reference'"):
+        value.backward()
+    penalty('reference').backward()
+
+
+@needs_operator
+def test_second_derivatives_of_the_operator(tensors):
+    leaves = [t.clone().requires_grad_() for t in tensors]
+    y = registered_op.apply(*leaves, *GEOMETRY, None)
+    grads = torch.autograd.grad(y.sum(), leaves, create_graph=True)
+    with pytest.raises(RuntimeError, match="backend='reference'"):
+        grads[0].sum().backward()
+
+
+def test_batched_gradients_say_what_serves(tensors):
+    x = tensors[0].clone().requires_grad_()
+    for backend in ('native', 'reference'):
+        y = call(x, *tensors[1:], backend)
+        arguments = y, x, torch.rand(2, *y.shape)
+        if backend == 'native':
+            with pytest.raises(RuntimeError, match="backend='reference'"):
+                torch.autograd.grad(*arguments, is_grads_batched=True)
+        else:
+            torch.autograd.grad(*arguments, is_grads_batched=True)
