@@ -35,7 +35,8 @@ def without_negation(tensor: Optional[Tensor]) -> Optional[Tensor]:
     PyTorch negates lazily, as for ``x.conj().imag``: what reads the memory
     itself would miss it.
     """
-    return None if tensor is None else tensor.resolve_neg()
+    return tensor if tensor is None or not tensor.is_neg() \
+        else tensor.resolve_neg()
 
 
 def differentiate(name: str, grad_output: Tensor,

@@ -134,8 +134,8 @@ def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
             and backend not in DIFFERENTIABLE_BACKENDS:
         return registered_op.apply(x, alpha, atom_bases, weight, *geometry,
                                    backend)
-    x, alpha, atom_bases, weight = map(without_negation,
-                                       (x, alpha, atom_bases, weight))
+    x, alpha, atom_bases, weight = (
+        without_negation(t) for t in (x, alpha, atom_bases, weight))
     name, module = choose_backend(backend, x, alpha, atom_bases, weight,
                                   geometry)
     if module in DIFFERENTIABLE_BACKENDS.values():

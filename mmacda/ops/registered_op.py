@@ -25,10 +25,13 @@ def is_compiling() -> bool:
 
 def serves(*tensors: Optional[Tensor]) -> bool:
     """Whether a call must be an operator: it is compiled or recorded."""
-    if not AVAILABLE or torch.onnx.is_in_onnx_export():
+    if not AVAILABLE:
         return False
-    return torch.compiler.is_compiling() or is_recorded(*tensors) \
-        and not (is_transformed() or torch.jit.is_tracing())
+    if not torch.compiler.is_compiling():
+        if not is_recorded(*tensors) or is_transformed() \
+                or torch.jit.is_tracing():
+            return False
+    return not torch.onnx.is_in_onnx_export()
 
 
 def _geometry(stride, padding, dilation, groups) -> ConvGeometry:

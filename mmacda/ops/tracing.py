@@ -15,7 +15,7 @@ from torch.autograd import forward_ad
 
 ONCE = ('adaptive_conv2d has no second derivatives on this backend: '
         "backend='reference' has them (also as an argument of ACDAConv)")
-PLAIN_TYPES = (Tensor, torch.nn.Parameter)
+PLAIN_TYPES = frozenset((Tensor, torch.nn.Parameter, type(None)))
 
 _count_modes = torch._C._len_torch_dispatch_stack
 _is_transforming = torch._C._are_functorch_transforms_active
@@ -35,8 +35,7 @@ def is_recorded(*tensors: Optional[Tensor]) -> bool:
     if _count_modes() or tensors[0].is_meta:
         return True
     for tensor in tensors:
-        if type(tensor) not in PLAIN_TYPES and tensor is not None and \
-                _is_replaced(tensor):
+        if type(tensor) not in PLAIN_TYPES and _is_replaced(tensor):
             return True
     return False
 

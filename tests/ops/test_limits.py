@@ -62,9 +62,14 @@ def test_a_huge_dilation_is_served():
     arguments = x, alpha, bases, weight, geometry
     assert 'floats' in native.can_run(*arguments)
     assert choose_backend(None, *arguments)[0] != 'native'
-    with pytest.raises(ValueError, match='floats'):
-        adaptive_conv2d(x, alpha, bases, weight, None, *geometry,
-                        backend='native')
+    for name, reason in (('native', 'floats'), ('stock', 'pixels')):
+        with pytest.raises(ValueError, match=reason):
+            adaptive_conv2d(x, alpha, bases, weight, None, *geometry,
+                            backend=name)
+    # Too many for an unfold to be small, without the memory they would take.
+    batch, others = 2**20, (alpha, bases, weight)
+    many = [t.expand(batch, *t.shape[1:]) for t in (x, alpha)]
+    assert choose_backend(None, *many, *others[1:], geometry)[0] == 'reference'
     # The only pixel is under the tap in the middle.
     taps = torch.einsum('bmjhw,j->bmhw', alpha, bases[:, 1, 1])
     expected = F.conv2d(taps, weight)

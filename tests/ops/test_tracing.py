@@ -51,6 +51,17 @@ def test_make_fx_records_the_operator(mode, grad, tensors):
     near(graph(*others), call(*others))
 
 
+def test_make_fx_without_the_operator(tensors, monkeypatch):
+    """As with torch 2.1 to 2.3."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+    monkeypatch.setattr(registered_op, 'AVAILABLE', False)
+    graph = make_fx(lambda *t: call(*t))(*tensors)
+    others = [torch.rand_like(tensors[0]), *tensors[1:]]
+    near(graph(*others), call(*others))
+    with pytest.raises(ValueError, match='dispatch mode'):
+        make_fx(lambda *t: call(*t, 'native'))(*tensors)
+
+
 @needs_operator
 @pytest.mark.parametrize('backend', [None, 'native', 'stock', 'reference'])
 def test_make_fx_of_a_gradient(backend, tensors):
