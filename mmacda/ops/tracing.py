@@ -10,6 +10,7 @@ made of PyTorch's own operators.
 from typing import Any, Optional
 
 import torch
+import torch.fx
 from torch import Tensor
 from torch.autograd import forward_ad
 
