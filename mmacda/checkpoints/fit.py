@@ -77,7 +77,8 @@ def _shapes(state_dict: Any) -> Dict[str, tuple]:
     return {
         re.sub(r'^module\.', '', name): tuple(value.shape)
         for name, value in state_dict.items()
-        if isinstance(value, Tensor) and 'num_batches_tracked' not in name
+        if isinstance(value, Tensor)
+        and not name.endswith(('num_batches_tracked', '_extra_state'))
     }
 
 

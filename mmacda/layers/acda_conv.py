@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..ops import adaptive_conv2d, available_backends
 from ..ops.geometry import ConvGeometry
+from ..ops.tracing import is_symbolic
 from ..registry_types import is_type
 from .arguments import (check_counts, check_input, check_kernel_size,
                         check_keys, check_padded_size)
@@ -17,6 +18,7 @@ from .atom_generator import AtomGenerator
 from .bases import resolve_bases
 from .bases_keeper import BasesKeeper
 from .conv2d_like import Conv2dLike
+from .leaf import traced_as_leaf
 from .untrained import Untouched, warn_of_untrained
 
 GENERATOR_KEYS = ('type', 'hidden_channels', 'kernel_size', 'norm_cfg',
@@ -173,6 +175,7 @@ class ACDAConv(BasesKeeper, Conv2dLike):
             warn_of_untrained(self)  # as the last round of training left it
         return super().train(mode)
 
+    @traced_as_leaf
     def forward(self, x: Tensor) -> Tensor:
         """Convolve every pixel with filters of its own.
 
@@ -194,7 +197,7 @@ class ACDAConv(BasesKeeper, Conv2dLike):
         # As in nn.Conv2d: ConvModule's efficient_conv_bn_eval calls it with
         # weights that have a norm folded in.
         judged = isinstance(self.atom_generator, AtomGenerator)
-        if not judged and not torch.jit.is_tracing():
+        if not (judged or torch.jit.is_tracing() or is_symbolic(x)):
             self._check_input(x)
         alpha = None if self.atom_generator is None \
             else self.atom_generator(x)
@@ -205,8 +208,9 @@ class ACDAConv(BasesKeeper, Conv2dLike):
             x = F.pad(x, self._pad, mode=self.padding_mode)
         if alpha is None:
             return F.conv2d(x, weight, bias, *self._geometry)
-        alpha = alpha.reshape(x.shape[0], self.num_atoms,
-                              self.num_coefficients, *alpha.shape[2:])
+        alpha = alpha.reshape(alpha.shape[0], self.num_atoms,
+                              self.num_coefficients, alpha.shape[2],
+                              alpha.shape[3])
         return adaptive_conv2d(
             x,
             alpha,

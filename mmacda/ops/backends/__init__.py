@@ -84,8 +84,9 @@ def choose_backend(
         ValueError: If the name is unknown or the backend cannot run the call.
     """
     source = 'backend'
-    if name is None and os.environ.get(ENVIRONMENT_VARIABLE):
-        name, source = os.environ[ENVIRONMENT_VARIABLE], ENVIRONMENT_VARIABLE
+    if name is None and ENVIRONMENT_VARIABLE in os.environ:
+        name = os.environ[ENVIRONMENT_VARIABLE].strip() or None
+        source = ENVIRONMENT_VARIABLE
     if name is None:
         name, why = _choose(x, *arguments)
     else:
@@ -118,7 +119,9 @@ def _choose(x: Tensor, *arguments: Any) -> Tuple[str, str]:
     if reason is None:
         return fastest, f'it is the fastest on a {x.device.type} device'
     why = f'not {fastest}: {reason}'
-    return 'reference' if _is_small(x, *arguments) else 'stock', why
+    if _is_small(x, *arguments) or stock.can_run(x, *arguments):
+        return 'reference', why
+    return 'stock', why
 
 
 def _is_small(x, alpha, atom_bases, weight, geometry) -> bool:

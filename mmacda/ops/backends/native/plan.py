@@ -37,6 +37,19 @@ class _Problem(ctypes.Structure):
                 ]
 
 
+def address(tensor: Tensor) -> int:
+    """Of the values of a tensor that is not empty.
+
+    Raises:
+        RuntimeError: If there are none.
+    """
+    pointer = tensor.data_ptr()
+    if not pointer:
+        raise RuntimeError('a tensor has no memory: it was freed, or stands '
+                           'for another one')
+    return pointer
+
+
 class Plan:
     """A problem whose arrays stay alive, and its memory by thread count."""
 

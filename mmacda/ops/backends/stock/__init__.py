@@ -12,12 +12,14 @@ from torch import Tensor
 
 from ...geometry import ConvGeometry
 from ...memory_format import spread_planes
+from ...tracing import find_obstacle
 from ..bases import describe
 from ..chunks import Chunk, split_pixels
 from .bags import BaggedPatches
 from .patches import GatheredPatches, crop
 
 CPU_WORKSPACE_BYTES = 12 * 2**20
+MOST_PIXELS = 2**31 - 1
 GPU_WORKSPACE_BYTES = 256 * 2**20
 # Matrix products over pixels run as pointwise convolutions of images of this
 # width: oneDNN's are up to twice as fast as MKL's products (on AMD CPUs), and
@@ -25,9 +27,15 @@ GPU_WORKSPACE_BYTES = 256 * 2**20
 IMAGE_WIDTH = 16
 
 
-def can_run(x: Tensor, *_) -> Optional[str]:
-    """Reason why this backend cannot serve ``x``, or None."""
-    return None
+def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
+            weight: Tensor, geometry: ConvGeometry) -> Optional[str]:
+    """Reason why this backend cannot serve the call, or None."""
+    pad_h, pad_w = geometry.padding
+    pixels = len(x) * (x.shape[2] + 2 * pad_h) * (x.shape[3] + 2 * pad_w)
+    if x.device.type == 'cpu' and pixels > MOST_PIXELS:
+        return (f'the padded input has {pixels} pixels, but those of '
+                'bags.py are 32-bit numbers')
+    return find_obstacle(x, alpha, atom_bases, weight)
 
 
 class _Plan:
