@@ -1,6 +1,6 @@
 """Write scikit-image's photographs, degraded, in SIDD's and RealSR's layout.
 
-    python tools/dataset_converters/photographs.py --out data/photographs
+    python tools/dataset_converters/photographs.py --out-dir data/photographs
 
 Configs that read them do so on first use; this is for a look at them.
 """
@@ -18,7 +18,9 @@ def write(args: Namespace) -> None:
 def main() -> None:
     parser = CommandParser(__doc__)
     parser.add_argument(
+        '--out-dir',
         '--out',
+        dest='out',
         type=output_folder,
         default='data/photographs',
         help='folder to write; default: data/photographs')

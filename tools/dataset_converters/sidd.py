@@ -24,7 +24,9 @@ def main() -> None:
     parser.add_argument(
         'root', help='unpacked SIDD_Medium_Srgb or SIDD_Small_sRGB_Only')
     parser.add_argument(
+        '--out-dir',
         '--out',
+        dest='out',
         type=output_folder,
         default='data/SIDD/train',
         help='folder to write; default: data/SIDD/train')
