@@ -3,10 +3,11 @@ PYTHON ?= python3.11
 TORCH ?= 2.13.0
 WORKERS ?= 2
 
-# An environment below .venv, once.
+# An environment below .venv, once. CPU=1: PyTorch without CUDA's libraries,
+# 0.2 GB in place of over 2.5; TORCH_INDEX=URL: from that index.
 define set_up
 	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found: install Python 3.11, or run make PYTHON=/path/to/python3.11 $@"; exit 1; }
-	@$(PYTHON) tools/dev/environment.py $(1)
+	@$(PYTHON) tools/dev/environment.py $(1) $(if $(CPU),--cpu)
 endef
 
 .PHONY: demo demo-restoration test test-long test-torch trust fuzz coverage bench lint clean
