@@ -100,11 +100,18 @@ def exit_code(error: Exception) -> Optional[int]:
             for filename, _, _ in frames for part in BUILDERS)
         if config and isinstance(
                 error, (AssertionError, KeyError, RuntimeError, TypeError,
-                        ValueError)):
+                        ValueError)) or _lacks(error):
             return MISUSED
         if isinstance(error, ValueError):
             return FAILED
     return None
+
+
+def _lacks(error: Exception) -> Optional[str]:
+    """The entry that code looked for in a config and did not find."""
+    found = re.match(r"'ConfigDict' object has no attribute '(.+)'$",
+                     str(error))
+    return found[1] if found and isinstance(error, AttributeError) else None
 
 
 def _frames(error: Exception) -> List[Tuple[str, int, str]]:
@@ -137,7 +144,9 @@ def _is_told(error: Exception, frames: List[Tuple[str, int, str]]) -> bool:
 def sentence(error: Exception) -> str:
     """What an error says, in one line."""
     text = str(error)
-    if isinstance(error, KeyError) and error.args:
+    if _lacks(error):
+        text = f'the config has no entry {_lacks(error)}'
+    elif isinstance(error, KeyError) and error.args:
         text = str(error.args[0])  # without quotation marks
         if text.startswith('Cannot find None '):
             text = text.replace('None', _missing_layer(error), 1)

@@ -5,6 +5,7 @@ import textwrap
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import MODELS
 from torch.utils.data import DataLoader
 
@@ -63,6 +64,12 @@ def test_what_the_library_says_is_a_sentence(run):
 def test_what_a_config_asks_for_in_vain_is_misuse(run, config, said):
     code, text = run(lambda args: MODELS.build(config))
     assert code == 2 and said in text and '\n' not in text
+
+
+def test_an_entry_that_a_config_lacks_is_named(run):
+    code, said = run(lambda args: Config(dict(model={})).model.backbone)
+    assert (code, said) == (
+        2, 'tool.py: error: the config has no entry backbone')
 
 
 @pytest.mark.parametrize('error', [

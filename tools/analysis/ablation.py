@@ -56,7 +56,7 @@ def cell_config(args: Namespace, cell: Cell) -> Config:
     """The config of one cell."""
     atoms, scales = cell
     cfg = read_config(args.config)
-    generator = cfg.model.get('generator')
+    generator = cfg.get('model', {}).get('generator')
     if generator is None:
         raise UsageError(f'{args.config} is no config of a restorer: its '
                          'model has no generator')

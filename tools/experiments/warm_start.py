@@ -18,7 +18,7 @@ from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
-from mmacda.apis.command_line import (OPTIONAL, CommandParser,
+from mmacda.apis.command_line import (OPTIONAL, CommandParser, UsageError,
                                       add_cfg_options, add_model_arguments,
                                       output_folder, positive_int,
                                       run_command)
@@ -47,6 +47,8 @@ def accuracy(runner: Runner) -> float:
 def load_config(args: Namespace) -> Config:
     """Config of the original; the last checkpoint is kept."""
     cfg = read_config(args.config)
+    if 'model' not in cfg:
+        raise UsageError(f'{args.config} has no model')
     cfg.merge_from_dict(
         dict(log_level='ERROR', randomness=dict(seed=0), launcher='none'))
     read_config(cfg, args.cfg_options)
