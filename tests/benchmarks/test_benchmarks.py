@@ -1,4 +1,5 @@
 """The benchmarks run, keep what they measured, and refuse wrong results."""
+import ast
 import csv
 import subprocess
 import sys
@@ -237,3 +238,23 @@ def test_table7_reports_dfn_as_out_of_memory(tmp_path):
         r for r in rows
         if r['contestant'] == 'DFN' and r['measure'] != 'parameters'
     ]
+
+
+def test_no_circle_of_imports():
+    """Each module of the benchmarks can be understood before its users."""
+    folder = SCRIPT.parent
+    arrows = {}
+    for path in folder.glob('*.py'):
+        found = arrows[path.stem] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                names = [node.module] if node.module else [
+                    alias.name for alias in node.names]
+                found.update(name for name in names)
+    assert arrows['child'] >= {'contestants', 'models'}
+    while arrows:
+        free = [name for name, needed in arrows.items()
+                if not needed & arrows.keys()]
+        assert free, f'a circle among {sorted(arrows)}'
+        for name in free:
+            del arrows[name]

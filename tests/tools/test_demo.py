@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'experiments' / 'demo.py'
+TOOL = Path(__file__).resolve().parents[2] / 'tools/experiments/demo.py'
 
 
 @pytest.fixture(scope='module')

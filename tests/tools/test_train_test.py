@@ -221,9 +221,11 @@ def test_what_a_config_lacks_is_named(run, tmp_path):
 @pytest.mark.trust('distribution/scripts')
 @pytest.mark.parametrize('script, arguments, program, expected', [
     ('dist_train.sh', ['cfg.py', '2', '--amp'], 'python',
-     ['torch.distributed.run', '--nproc_per_node=2', 'train.py', 'cfg.py', 'pytorch', '--amp']),
+     ['torch.distributed.run',
+      '--nproc_per_node=2', 'train.py', 'cfg.py', 'pytorch', '--amp']),
     ('dist_test.sh', ['cfg.py', 'a b.pth', '4'], 'python',
-     ['torch.distributed.run', '--nproc_per_node=4', 'test.py', 'cfg.py', 'a b.pth', 'pytorch']),
+     ['torch.distributed.run',
+      '--nproc_per_node=4', 'test.py', 'cfg.py', 'a b.pth', 'pytorch']),
     ('slurm_train.sh', ['part', 'job', 'cfg.py', 'work', '--resume'], 'srun',
      ['--job-name=job', 'train.py', 'cfg.py', 'work', '--resume', 'slurm']),
     ('slurm_test.sh', ['part', 'job', 'cfg.py', 'a b.pth'], 'srun',
