@@ -122,7 +122,7 @@ def test_wrong_options_are_one_sentence(demo, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['demo_restoration.py', '--seeds', '0'])
     with pytest.raises(SystemExit):
         demo.main()
-    assert 'must be at least 1' in capsys.readouterr().err
+    assert 'whole number of at least 1' in capsys.readouterr().err
 
 
 def test_local_noise_level_is_the_noise_s():
