@@ -33,7 +33,7 @@ def train(tmp_path):
 def test_trains_once(train, tmp_path):
     trained, record = train()
     cfg, = trained
-    assert cfg['work_dir'] == str(tmp_path / 'run') and cfg['resume']
+    assert cfg['work_dir'] == str(tmp_path / 'run') and not cfg['resume']
     assert record['metrics'] == dict(accuracy=90.1)
     assert record['overrides'] == dict(lr=0.1) and record['seconds'] >= 0
     assert {'torch', 'mmengine', 'python'} <= record['versions'].keys()
@@ -51,7 +51,9 @@ def test_other_settings_are_trained_anew_and_said(train, tmp_path, capsys):
     assert trained and record['metrics'] == dict(accuracy=90.2)
     assert 'is of other settings: training anew' in capsys.readouterr().out
     assert not last.exists()  # nothing goes on from it
-    assert (tmp_path / 'run' / 'epoch_1.pth').exists()  # nor is it taken away
+    assert not trained[0]['resume']
+    assert sorted(p.name for p in (tmp_path / 'run').iterdir()) == [
+        DIGEST, 'old-epoch_1.pth', RECORD]  # nor is it taken away
     assert train(lr=0.2)[0] == []
 
 

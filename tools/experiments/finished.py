@@ -8,6 +8,7 @@ import os
 import os.path as osp
 import time
 from contextlib import suppress
+from glob import escape, glob
 from typing import Callable, Dict, NamedTuple, Optional, Sequence
 
 from mmengine.config import Config
@@ -16,6 +17,7 @@ from mmacda.io import whole_file
 from tools.experiments import records
 
 RECORD, DIGEST = 'record.json', 'digest'
+OLD = 'old-'  # before the names of checkpoints of other settings
 
 
 class Training(NamedTuple):
@@ -86,10 +88,10 @@ def once(training: Training,
             return found
         print(f'{training.work_dir} lacks {", ".join(missing)}: training anew',
               flush=True)
-    _begin(training.work_dir, digest, fresh)
+    goes_on = _begin(training.work_dir, digest, fresh)
     start, cpu = time.time(), time.process_time()
     cfg = training.cfg
-    cfg.work_dir, cfg.resume = training.work_dir, resume
+    cfg.work_dir, cfg.resume = training.work_dir, resume and goes_on
     cfg.experiment_name = \
         f'{osp.basename(training.work_dir)}_{time.time_ns()}'
     outcome = train(cfg)
@@ -129,23 +131,30 @@ def _read(path: str, digest: str) -> Optional[dict]:
     return record
 
 
-def _begin(work_dir: str, digest: str, fresh: bool) -> None:
-    """Say what is trained here; nothing goes on from other settings.
+def _begin(work_dir: str, digest: str, fresh: bool) -> bool:
+    """Say what is trained here; whether checkpoints of it may be there.
 
-    Files that MMEngine finds again by ``last_checkpoint`` alone are left.
+    Checkpoints of other settings get another name: resuming takes the newest
+    one of a folder, whatever ``last_checkpoint`` says.
     """
     path, before = osp.join(work_dir, DIGEST), None
     with suppress(FileNotFoundError):
         with open(path, encoding='utf-8') as file:
             before = file.read()
-    forgotten = [osp.join(work_dir, RECORD)]
-    if fresh or before != digest:
+    forgotten, goes_on = [osp.join(work_dir, RECORD)], before == digest
+    if fresh or not goes_on:
+        goes_on = False
         forgotten.append(osp.join(work_dir, 'last_checkpoint'))
+        for pattern in ('epoch_*.pth', 'iter_*.pth'):
+            for name in glob(osp.join(escape(work_dir), pattern)):
+                os.replace(name,
+                           osp.join(work_dir, OLD + osp.basename(name)))
     for name in forgotten:
         with suppress(FileNotFoundError):
             os.remove(name)
     with whole_file(path, 'w') as file:
         file.write(digest)
+    return goes_on
 
 
 def _threads() -> int:
