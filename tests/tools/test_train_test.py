@@ -27,8 +27,11 @@ SMALL = [
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
-    """Run a tool as a command would, and return its globals."""
+def run(monkeypatch, tmp_path, capsys):
+    """Run a tool as a command would, and return its globals.
+
+    ``run.refused`` gives the sentence of a tool that is used wrongly.
+    """
     monkeypatch.setenv('LOCAL_RANK', '0')
 
     def call(script, *arguments):
@@ -36,6 +39,13 @@ def run(monkeypatch, tmp_path):
                             [script, *(str(a) for a in arguments)])
         return runpy.run_path(str(TOOLS / script), run_name='__main__')
 
+    def refused(script, *arguments):
+        with pytest.raises(SystemExit) as stop:
+            call(script, *arguments)
+        assert stop.value.code == 2
+        return capsys.readouterr().err.splitlines()[-1]
+
+    call.refused = refused
     return call
 
 
@@ -161,9 +171,9 @@ custom_hooks = []
     metrics = json.loads(out.read_text())
     assert any(key.endswith('PSNR') and np.isfinite(value)
                for key, value in metrics.items())
-    with pytest.raises(ValueError, match='MultiTestLoop'):
-        run('test.py', config, checkpoint, '--work-dir', work_dir, '--out',
-            tmp_path / 'predictions.pkl')
+    assert 'MultiTestLoop' in run.refused(
+        'test.py', config, checkpoint, '--work-dir', work_dir, '--out',
+        tmp_path / 'predictions.pkl')
 
 
 def test_amp_of_several_wrappers(run):
@@ -190,25 +200,40 @@ def test_amp_of_several_wrappers(run):
 def test_what_a_config_lacks_is_named(run, tmp_path):
     config = tmp_path / 'bare.py'
     config.write_text('')
-    with pytest.raises(ValueError, match='base_batch_size'):
-        run('train.py', config, '--auto-scale-lr')
-    with pytest.raises(ValueError, match='visualization'):
-        run('test.py', config, 'none.pth', '--show-dir', tmp_path)
+    assert 'base_batch_size' in run.refused('train.py', config,
+                                            '--auto-scale-lr')
+    assert 'has no model' in run.refused('train.py', config)
+    assert 'optim_wrapper' in run.refused('train.py', config, '--amp')
+    assert 'absent.pth: there is no such file' in run.refused(
+        'train.py', config, '--resume', 'absent.pth')
+    assert 'is not a folder' in run.refused(
+        'train.py', config, '--work-dir', config)
+    checkpoint = tmp_path / 'w.pth'
+    checkpoint.touch()
+    assert 'test_dataloader' in run.refused('test.py', config, checkpoint)
+    config.write_text('test_cfg = test_dataloader = dict()')
+    assert 'visualization' in run.refused(
+        'test.py', config, checkpoint, '--show-dir', tmp_path)
+    assert '.json' in run.refused(
+        'test.py', config, checkpoint, '--out-item', 'metrics', '--out',
+        tmp_path / 'metrics.txt')
 
 
 @pytest.mark.trust('distribution/scripts')
 @pytest.mark.parametrize('script, arguments, program, expected', [
-    ('dist_train.sh', ['cfg.py', '2', '--amp'], 'torchrun',
-     ['--nproc_per_node=2', 'train.py', 'cfg.py', 'pytorch', '--amp']),
-    ('dist_test.sh', ['cfg.py', 'a b.pth', '4'], 'torchrun',
-     ['--nproc_per_node=4', 'test.py', 'cfg.py', 'a b.pth', 'pytorch']),
+    ('dist_train.sh', ['cfg.py', '2', '--amp'], 'python',
+     ['torch.distributed.run',
+      '--nproc_per_node=2', 'train.py', 'cfg.py', 'pytorch', '--amp']),
+    ('dist_test.sh', ['cfg.py', 'a b.pth', '4'], 'python',
+     ['torch.distributed.run',
+      '--nproc_per_node=4', 'test.py', 'cfg.py', 'a b.pth', 'pytorch']),
     ('slurm_train.sh', ['part', 'job', 'cfg.py', 'work', '--resume'], 'srun',
      ['--job-name=job', 'train.py', 'cfg.py', 'work', '--resume', 'slurm']),
     ('slurm_test.sh', ['part', 'job', 'cfg.py', 'a b.pth'], 'srun',
      ['--job-name=job', 'test.py', 'cfg.py', 'a b.pth', 'slurm']),
 ])
 def test_launchers(script, arguments, program, expected, tmp_path):
-    """The command line that reaches torchrun or srun."""
+    """The command line that reaches python or srun."""
     stub = tmp_path / program
     stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     stub.chmod(0o755)
@@ -226,5 +251,12 @@ def test_launchers(script, arguments, program, expected, tmp_path):
         for wanted in expected
     ]
     assert positions == sorted(positions)
+    # Another Python than the first on the path.
+    stub.rename(tmp_path / 'other')
+    env['PYTHON'] = str(tmp_path / 'other')
+    if program == 'python':
+        again = subprocess.run([*command, *arguments], env=env,
+                               capture_output=True, text=True)
+        assert again.stdout == result.stdout
     missing = subprocess.run(command, env=env, capture_output=True, text=True)
     assert missing.returncode != 0 and 'usage' in missing.stderr

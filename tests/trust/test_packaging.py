@@ -74,6 +74,21 @@ def test_wheel_of_the_sdist_holds_all_that_is_used(wheel, figure):
     figure('its size in MB', round(wheel.stat().st_size / 2**20, 2), 5.)
 
 
+@pytest.mark.trust('packaging/install')
+@pytest.mark.parametrize('extra', ['mmpretrain', 'mmagic', 'all'])
+def test_extras_hold_what_mmengine_and_our_configs_need(wheel, extra):
+    archive = zipfile.ZipFile(wheel)
+    metadata, = [n for n in archive.namelist() if n.endswith('/METADATA')]
+    needed = [
+        line.partition(': ')[2].partition(';')[0].strip()
+        for line in archive.read(metadata).decode().splitlines()
+        if line.startswith('Requires-Dist') and f'extra == "{extra}"' in
+        line.replace("'", '"')
+    ]
+    assert 'setuptools<81' in needed  # mmengine 0.10: pkg_resources
+    assert ('scikit-learn' in needed) == (extra != 'mmagic')  # the digits
+
+
 @pytest.fixture(scope='module')
 def environment(wheel, tmp_path_factory):
     """An empty environment with the wheel and the demo's pinned packages."""
