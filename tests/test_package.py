@@ -98,7 +98,8 @@ REGISTERED = [
                   'RandomCropCrowd', 'RandomFlipCrowd', 'RandomScaleCrowd',
                   'ResizeCrowd')),
     (METRICS, ('CountingMetric', 'RealSRMetric', 'SIDDMetric')),
-    (HOOKS, ('CoefficientVisualizationHook', 'CountingVisualizationHook')),
+    (HOOKS, ('CoefficientVisualizationHook', 'CountingVisualizationHook',
+             'RestorationVisualizationHook')),
     (OPTIM_WRAPPERS, ('SeparateClipOptimWrapper', )),
 ]
 

@@ -4,3 +4,6 @@ _base_ = [
 ]
 
 model = dict(_delete_=True, type='ReplaceConvs', model={{_base_.model}})
+# mmagic's own hook for pictures builds the training set in a test.
+default_hooks = dict(visualization=dict(type='RestorationVisualizationHook'))
+custom_hooks = []

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import CheckpointLoader
 
-from ..models.replace_convs import init_quietly
+from ..models.quiet_init import init_quietly
 
 
 def build_model(cfg: Config) -> nn.Module:

@@ -71,7 +71,7 @@ def cell_config(args: Namespace, cell: Cell) -> Config:
     # RealSR's own protocol; the pictures of the test are not wanted.
     cfg.val_evaluator = dict(
         type='Evaluator', metrics=[dict(type='RealSRMetric')])
-    cfg.custom_hooks = []
+    cfg.default_hooks.visualization.enable = False
     cfg.log_level = 'ERROR'
     cfg.resume = True
     cfg.randomness = dict(seed=args.seed)

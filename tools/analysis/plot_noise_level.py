@@ -7,31 +7,13 @@ from argparse import (ArgumentParser, Namespace,
                       RawDescriptionHelpFormatter)
 
 import numpy as np
-import torch
-from mmengine.model import BaseModel
 
 from mmacda.apis import RestorationInferencer
 from mmacda.apis.analysis_command import run_command
+from mmacda.apis.noise_level import local_noise_level, predict_noise_level
 from mmacda.apis.restoration_inferencer import read_picture
-from mmacda.models.losses import local_noise_level
 from mmacda.visualization.figures import save_figure
 from mmacda.visualization.restoration_figures import draw_noise_level
-
-
-def predict(model: BaseModel, photograph: np.ndarray) -> np.ndarray:
-    """Standard deviation of the noise, (H, W), white at 1.
-
-    Args:
-        model (BaseModel): A VariationalDenoiser.
-        photograph (np.ndarray): uint8 BGR (H, W, 3).
-    """
-    from mmagic.structures import DataSample
-    inputs = torch.from_numpy(
-        np.ascontiguousarray(photograph.transpose(2, 0, 1)))
-    sample = DataSample(metainfo=dict(img_channel_order='bgr'))
-    batch = model.data_preprocessor(
-        dict(inputs=[inputs], data_samples=[sample]))
-    return model.noise_level(batch['inputs'])[0].mean(0).cpu().numpy()
 
 
 def draw(args: Namespace) -> None:
@@ -50,7 +32,7 @@ def draw(args: Namespace) -> None:
                          'level: it must be a VariationalDenoiser')
     save_figure(
         draw_noise_level(
-            pictures[0][..., ::-1], predict(model, pictures[0]),
+            pictures[0][..., ::-1], predict_noise_level(model, pictures[0]),
             local_noise_level(*pictures) if args.truth else None), args.out)
     print(args.out)
 

@@ -27,8 +27,8 @@ from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
+from mmacda.apis.noise_level import local_noise_level
 from mmacda.evaluation.image_quality import psnr, to_uint8
-from mmacda.models.losses import local_noise_level
 from mmacda.visualization.figures import save_figure
 from mmacda.visualization.restoration_figures import (CropRow, draw_crops,
                                                       draw_noise_level)
@@ -100,7 +100,8 @@ def build_runner(config: str, work_dir: str, seed: int, data: str,
             scheduler.T_max = iterations
     cfg.default_hooks.checkpoint.update(
         save_best=None, max_keep_ckpts=1, interval=min(250, iterations))
-    cfg.custom_hooks = None  # the pictures are drawn here
+    # The pictures are drawn here.
+    cfg.default_hooks.visualization.enable = False
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = data
     return Runner.from_cfg(cfg)
