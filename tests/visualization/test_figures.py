@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip('matplotlib')
-from mmacda.visualization import coefficient_figures, figures  # noqa: E402
+from mmacda.visualization import (coefficient_figures, figures,  # noqa: E402
+                                  measurement_figures)
 
 
 def test_detection_has_a_row_per_input_and_one_scale(tmp_path):
@@ -47,11 +48,12 @@ def test_scale_maps_of_a_layer_share_their_colours():
 def test_ablation_shows_both_sweeps():
     results = {(m, s): dict(PSNR=30 + m / 10, SSIM=.8 + s / 100)
                for m, s in ((3, 3), (9, 3), (6, 1), (6, 3))}
-    figure = coefficient_figures.draw_ablation(results)
+    figure = measurement_figures.draw_ablation(results)
     atoms, scales = figure.axes[:2]
     np.testing.assert_allclose(atoms.lines[0].get_xydata(),
                                [(3, 30.3), (6, 30.6), (9, 30.9)])
     np.testing.assert_allclose(scales.lines[0].get_xydata(),
                                [(1, 30.6), (3, 30.6)])
     assert len(atoms.lines) == len(scales.lines) == 1
-    assert [axis.get_ylabel() for axis in figure.axes[::2]] == ['PSNR', 'SSIM']
+    assert [axis.get_ylabel() for axis in figure.axes[::2]] == [
+        'PSNR in dB', 'SSIM']

@@ -17,8 +17,8 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from mmacda.apis.analysis_command import run_command
-from mmacda.visualization.coefficient_figures import draw_ablation
 from mmacda.visualization.figures import save_figure
+from mmacda.visualization.measurement_figures import draw_ablation
 
 ROOT = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
 CONFIG = osp.join(ROOT, 'configs', 'real_sr',

@@ -19,8 +19,8 @@ from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
-from mmacda.visualization.figures import (draw_curves, draw_detection,
-                                          save_figure)
+from mmacda.visualization.figures import (SCREEN_DPI, draw_curves,
+                                          draw_detection, save_figure)
 
 ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..'))
 CONFIGS = osp.join(ROOT, 'configs')
@@ -82,7 +82,7 @@ def patterns(out: str, console: Console) -> None:
     cv2.imwrite(osp.join(out, 'patterns.tiff'), rows[0]['input'])
     save_figure(
         draw_detection(rows, ('training image', f'shifted by {SHIFT} pixels')),
-        osp.join(out, 'patterns.png'))
+        osp.join(out, 'patterns.png'), SCREEN_DPI)
     table = Table(title='Section 3.3: 25 patterns at three scales, one layer')
     for column in ('layer', 'MSE', 'relative to Conv', 'shift error (max)'):
         table.add_column(column)
@@ -135,7 +135,7 @@ def digits(out: str, seeds: int, console: Console) -> None:
     save_figure(
         draw_curves(curves, 'epoch', 'test error in %',
                     f'Digits: mean and range of {seeds} seeds'),
-        osp.join(out, 'digits.png'))
+        osp.join(out, 'digits.png'), SCREEN_DPI)
     console.print(table)
 
 

@@ -29,7 +29,7 @@ from rich.table import Table
 
 from mmacda.apis.noise_level import local_noise_level
 from mmacda.evaluation.image_quality import psnr, to_uint8
-from mmacda.visualization.figures import save_figure
+from mmacda.visualization.figures import SCREEN_DPI, save_figure
 from mmacda.visualization.restoration_figures import (CropRow, draw_crops,
                                                       draw_noise_level)
 
@@ -200,7 +200,7 @@ def draw(task: Task, folders: Dict[str, str], out: str) -> List[str]:
     paths = [osp.join(out, f'{task.name}.png')]
     save_figure(
         draw_crops(rows, CROP, f'{task.title}. PSNR of the whole picture'),
-        paths[0])
+        paths[0], SCREEN_DPI)
     for folder in folders.values():
         picture = next(iter(task.crops))
         level = osp.join(folder, f'{picture}_level.npy')
@@ -210,7 +210,8 @@ def draw(task: Task, folders: Dict[str, str], out: str) -> List[str]:
                 read(folder, picture, name) for name in ('input', 'truth'))
             save_figure(
                 draw_noise_level(noisy, np.load(level),
-                                 local_noise_level(noisy, truth)), paths[-1])
+                                 local_noise_level(noisy, truth)), paths[-1],
+                SCREEN_DPI)
     return paths
 
 
