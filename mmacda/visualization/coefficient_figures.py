@@ -119,10 +119,11 @@ def draw_receptive_fields(
         for spine in axis.spines.values():
             spine.set(color=COLOURS[n % len(COLOURS)], lw=2)
         axis.set_xlabel(
-            f'crop of {2 * half + 1} x {2 * half + 1} pixels\n'
+            f'column; crop of {2 * half + 1} x {2 * half + 1} pixels\n'
             'energy at scale ' + ', '.join(
                 f'{scale}: {value:.0%}' for scale, value in share.items()),
             fontsize=7)
+    axes[1].set_ylabel('row of the image', fontsize=7)
     _small_bar(figure, shown, axes[1:], 'norm of the gradient,\nrelative to '
                'its largest')
     return figure
@@ -184,12 +185,13 @@ def draw_decomposition(filters: np.ndarray, composition: np.ndarray,
     axis.set_xlabel(f'{side} x {side} pixels', fontsize=8)
     figure.colorbar(shown, ax=axis, location='left', fraction=0.05,
                     shrink=0.5, label='weight of a pixel')
-    line, limit = [], max(float(np.abs(bases).max()), 1e-12)
+    line = []
     for n in range(columns):
         line.append(figure.add_subplot(grid[0, 6 + n]))
-        shown = show_signed(line[-1], bases[n], f'{scales[n]}', limit)
+        largest = max(float(np.abs(bases[n]).max()), 1e-12)
+        shown = show_signed(line[-1], bases[n] / largest, f'{scales[n]}', 1)
     line[0].set_ylabel('bases\nby scale', fontsize=8)
-    _small_bar(figure, shown, line, 'value of bases')
+    _small_bar(figure, shown, line, 'of its largest')
     limit = float(np.abs(atoms).max()) or None
     bars = float(np.abs(coefficients).max()) * 1.05 or 1.
     left, right = [], []

@@ -122,5 +122,6 @@ def draw_head_scales(sizes: np.ndarray, layers: Dict[str, HeadScales],
         axis.set_xlabel('height of the head in pixels')
         axis.grid(alpha=0.3)
     axes[0].set_ylabel('share of the energy\n(median; band: quartiles)')
-    axes[0].legend(fontsize=8)
+    most = max(axes, key=lambda axis: len(axis.lines))
+    most.legend(fontsize=8)
     return figure

@@ -1,6 +1,7 @@
 """Figures of what was measured: diversity (A.5) and ablation (Table B)."""
 from typing import Dict, Tuple
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from .figures import COLOURS, MARKERS, new_figure
@@ -35,9 +36,11 @@ def draw_diversity(layers: Dict[str, Dict[str, Tuple[float, float]]],
                 mean, row, xerr=error, fmt=MARKERS[n % len(MARKERS)],
                 mfc='none', mew=1.2, ms=7, color=COLOURS[n % len(COLOURS)],
                 ecolor='black', elinewidth=1.2, capsize=3, zorder=3)
-            axis.annotate(f'{mean:.4f} \u00b1 {error:.4f}', (1, row), (-4, 0),
-                          xycoords=('axes fraction', 'data'), fontsize=7,
-                          textcoords='offset points', ha='right', va='center')
+            text = 'no value' if mean != mean else \
+                f'{mean:.4f} \u00b1 {error:.4f}'
+            axis.annotate(text, (1, row), (5, 0), fontsize=7, va='center',
+                          xycoords=('axes fraction', 'data'),
+                          textcoords='offset points')
             row += 1
         axis.axhline(row, color='#cccccc', lw=0.6)
         row += 1
@@ -48,13 +51,13 @@ def draw_diversity(layers: Dict[str, Dict[str, Tuple[float, float]]],
         fontsize=7, loc='lower left', bbox_to_anchor=(0, 1), ncols=4,
         frameon=False)
     axis.set_yticks(ticks, list(layers), fontsize=8)
-    means = [mean for values in layers.values() for mean, _ in values.values()
-             if mean == mean]
-    low, high = min(means, default=0), max(means, default=1)
-    spread = max(high - low, 0.02)
-    # Room for the numbers on the right.
-    axis.set(ylim=(row - .8, -.8),
-             xlim=(low - 0.1 * spread, high + 0.4 * spread))
+    ends = [end for values in layers.values()
+            for mean, error in values.values()
+            for end in (mean - np.nan_to_num(error),
+                        mean + np.nan_to_num(error)) if end == end]
+    low, high = min(ends, default=0), max(ends, default=1)
+    margin = 0.06 * max(high - low, 0.02)
+    axis.set(ylim=(row - .8, -.8), xlim=(low - margin, high + margin))
     axis.grid(axis='x', alpha=0.3)
     axis.set_xlabel('mean pairwise cosine distance within an image, 0 to 1 '
                     '(black bars: standard error)', fontsize=8)
@@ -86,7 +89,8 @@ def draw_ablation(
                 axis.plot(
                     [cell[kind] for cell in cells],
                     [results[cell][metric] for cell in cells],
-                    MARKERS[n % len(MARKERS)] + '-', color=COLOURS[n % len(COLOURS)],
+                    MARKERS[n % len(MARKERS)] + '-',
+                    color=COLOURS[n % len(COLOURS)],
                     label=f'{fixed} {other}')
             axis.set_xlabel(f'number of {name}')
             axis.set_xticks(sorted({cell[kind] for cell in results}))

@@ -10,14 +10,20 @@ import json
 import os
 import os.path as osp
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from typing import Dict, List, Sequence, Tuple
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmacda.apis.analysis_command import run_command
-from mmacda.visualization.figures import save_figure
+from mmacda.apis.analysis_command import add_dpi_argument
+from mmacda.apis.command_line import (CommandParser, add_cfg_options,
+                                      output_folder, positive_int,
+                                      run_command)
+from mmacda.apis.read_config import ConfigError, read_config
+from mmacda.apis.run_command import UsageError
+from mmacda.io import whole_file
+from mmacda.visualization.figures import FORMATS, save_figure
 from mmacda.visualization.measurement_figures import draw_ablation
 
 ROOT = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
@@ -38,13 +44,7 @@ PAPER_SCALES = {1: (30.63, .866), 2: (30.73, .868), 3: (30.72, .868),
 
 def cells_of(atoms: Sequence[int], scales: Sequence[int],
              full: bool) -> List[Cell]:
-    """The cells to train: two sweeps as in Table B, or their product.
-
-    Raises:
-        ValueError: If a number is not positive.
-    """
-    if min(*atoms, *scales) < 1:
-        raise ValueError('--atoms and --scales take positive integers')
+    """The cells to train: two sweeps as in Table B, or their product."""
     if full:
         return [(m, s) for s in scales for m in atoms]
     return list(dict.fromkeys([(m, FIXED_SCALES) for m in atoms] +
@@ -54,9 +54,12 @@ def cells_of(atoms: Sequence[int], scales: Sequence[int],
 def cell_config(args: Namespace, cell: Cell) -> Config:
     """The config of one cell."""
     atoms, scales = cell
-    cfg = Config.fromfile(args.config)
-    cfg.work_dir = osp.join(args.out, f'm{atoms}_s{scales}')
+    cfg = read_config(args.config)
+    cfg.work_dir = osp.join(args.out_dir, f'm{atoms}_s{scales}')
     cfg.experiment_name = f'm{atoms}_s{scales}_{time.time_ns()}'
+    if 'generator' not in cfg.get('model', {}):
+        raise ConfigError(f'{args.config} is no config of a restorer: its '
+                          'model has no generator')
     generator = cfg.model.generator
     generator.update(
         num_blocks=args.num_blocks,
@@ -75,9 +78,7 @@ def cell_config(args: Namespace, cell: Cell) -> Config:
     cfg.log_level = 'ERROR'
     cfg.resume = True
     cfg.randomness = dict(seed=args.seed)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    return cfg
+    return read_config(cfg, args.cfg_options)
 
 
 def run_cell(args: Namespace, cell: Cell) -> Dict[str, float]:
@@ -91,13 +92,13 @@ def run_cell(args: Namespace, cell: Cell) -> Dict[str, float]:
     for name, content in (('settings', settings), ('result', None)):
         path = osp.join(cfg.work_dir, f'{name}.json')
         if osp.isfile(path):
-            with open(path) as file:
+            with open(path, encoding='utf-8') as file:
                 found = json.load(file)
             if name == 'result':
                 return found
             if found != content:
-                raise ValueError(f'{cfg.work_dir} holds a run of {found}, not '
-                                 f'{content}: choose another --out')
+                raise UsageError(f'{cfg.work_dir} holds a run of {found}, not '
+                                 f'{content}: choose another --out-dir')
         elif content is not None:
             _write(path, content)
     runner = Runner.from_cfg(cfg)
@@ -113,9 +114,8 @@ def run_cell(args: Namespace, cell: Cell) -> Dict[str, float]:
 
 
 def _write(path: str, content: dict) -> None:
-    with open(f'{path}.part', 'w') as file:
+    with whole_file(path, 'w') as file:
         json.dump(content, file)
-    os.replace(f'{path}.part', path)
 
 
 def format_results(results: Dict[Cell, Dict[str, float]]) -> str:
@@ -134,8 +134,6 @@ def format_results(results: Dict[Cell, Dict[str, float]]) -> str:
 
 
 def ablate(args: Namespace) -> None:
-    if args.iters < 1:
-        raise ValueError('--iters must be at least 1')
     results: Dict[Cell, Dict[str, float]] = {}
     cells = cells_of(args.atoms, args.scales, args.full)
     for number, cell in enumerate(cells, 1):
@@ -147,29 +145,40 @@ def ablate(args: Namespace) -> None:
     print(f'{args.iters} iterations, {args.num_blocks} blocks of '
           f'{args.mid_channels} channels, seed {args.seed}')
     print(format_results(results))
-    path = osp.join(args.out, 'ablation.png')
-    save_figure(draw_ablation(results), path)
+    path = osp.join(args.out_dir, f'ablation.{args.format}')
+    save_figure(draw_ablation(results), path, args.dpi)
     print(path)
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--out', default='work_dirs/ablation')
-    parser.add_argument('--atoms', type=int, nargs='+', default=ATOMS)
-    parser.add_argument('--scales', type=int, nargs='+', default=SCALES)
+    parser = CommandParser(__doc__)
+    parser.add_argument(
+        '--out-dir',
+        '--out',
+        type=output_folder,
+        default='work_dirs/ablation',
+        help='folder of the runs and the figure; default: %(default)s')
+    parser.add_argument('--atoms', type=positive_int, nargs='+', default=ATOMS)
+    parser.add_argument(
+        '--scales', type=positive_int, nargs='+', default=SCALES)
     parser.add_argument(
         '--full',
         action='store_true',
         help='every number of atoms with every number of scales; without it, '
         f'atoms at {FIXED_SCALES} scales and scales at {FIXED_ATOMS} atoms')
-    parser.add_argument('--iters', type=int, default=300)
-    parser.add_argument('--num-blocks', type=int, default=2)
-    parser.add_argument('--mid-channels', type=int, default=32)
+    parser.add_argument('--iters', type=positive_int, default=300)
+    parser.add_argument('--num-blocks', type=positive_int, default=2)
+    parser.add_argument('--mid-channels', type=positive_int, default=32)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--config', default=CONFIG)
+    add_cfg_options(parser)
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    run_command(parser, ablate, parser.parse_args())
+        '--format',
+        choices=[ending[1:] for ending in FORMATS],
+        default='png',
+        help='of the figure; default: png')
+    add_dpi_argument(parser)
+    run_command(parser, ablate)
 
 
 if __name__ == '__main__':

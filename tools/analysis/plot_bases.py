@@ -1,13 +1,17 @@
 """Figure B: the multi-scale Fourier-Bessel bases, or those of a model's layer.
 
     python tools/analysis/plot_bases.py --out bases.png
+
+With a CONFIG, those of the first adaptive layer of its model.
 """
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, Namespace
 from typing import Dict
 
 import numpy as np
 
-from mmacda.apis.analysis_command import run_command
+from mmacda.apis.analysis_command import add_figure_arguments
+from mmacda.apis.command_line import (CommandParser, add_model_arguments,
+                                      run_command)
 from mmacda.apis.load_model import load_model
 from mmacda.layers import ACDAConv
 from mmacda.ops import fourier_bessel_set
@@ -53,23 +57,22 @@ def plot(args: Namespace) -> None:
         print(f'scale {scale}: {len(elements)} elements, squared norms '
               f'{norms.min():.3f} to {norms.max():.3f}')
     shown = {scale: elements[:COLUMNS] for scale, elements in sets.items()}
-    save_figure(draw_bases(shown, kept), args.out)
+    save_figure(draw_bases(shown, kept), args.out, args.dpi)
     print(args.out)
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(__doc__)
+    add_model_arguments(parser, checkpoint='', default=SUPPRESS)
     parser.add_argument('--scales', type=int, nargs='+', default=[3, 5, 7])
     parser.add_argument(
         '--num-bases',
         type=int,
         default=6,
         help='elements of each scale to frame, as a layer keeps them')
-    parser.add_argument(
-        '--config', help='show the bases of this model instead')
     parser.add_argument('--layers', nargs='+', metavar='NAME')
-    parser.add_argument('--out', default='bases.png')
-    run_command(parser, plot, parser.parse_args())
+    add_figure_arguments(parser, 'bases.png')
+    run_command(parser, plot)
 
 
 if __name__ == '__main__':
