@@ -44,7 +44,7 @@ def parse_args() -> Namespace:
 def forget(figures: Path, long: bool) -> None:
     """Drop what a whole run measures anew: some has no test any more."""
     for path in figures.glob('*.json'):
-        if long or not json.loads(path.read_text())['long']:
+        if long or not json.loads(path.read_text(encoding='utf-8'))['long']:
             path.unlink()
 
 
@@ -60,7 +60,8 @@ def run_tests(args: Namespace, figures: Path) -> None:
 
 
 def load_records(figures: Path) -> List[dict]:
-    return [json.loads(p.read_text()) for p in sorted(figures.glob('*.json'))]
+    return [json.loads(p.read_text(
+        encoding='utf-8')) for p in sorted(figures.glob('*.json'))]
 
 
 def format_value(value) -> str:
@@ -174,7 +175,7 @@ def to_csv(rows: List[dict]) -> str:
 
 def write(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + '.part')
-    temporary.write_text(text)
+    temporary.write_text(text, encoding='utf-8')
     os.replace(temporary, path)
 
 
@@ -186,7 +187,7 @@ def main() -> int:
     figures.mkdir(parents=True, exist_ok=True)
     if not args.no_run:
         run_tests(args, figures)
-    claims = yaml.safe_load(CLAIMS.read_text())
+    claims = yaml.safe_load(CLAIMS.read_text(encoding='utf-8'))
     rows = make_table(claims, load_records(figures))
     write(args.out / 'trust.md', to_markdown(rows))
     write(args.out / 'trust.csv', to_csv(rows))

@@ -80,7 +80,7 @@ def _run(command: List[str]) -> str:
 def _cpu_description() -> str:
     """Text that differs where ``-march=native`` code may not run."""
     try:
-        with open('/proc/cpuinfo') as file:
+        with open('/proc/cpuinfo', encoding='utf-8') as file:
             lines = {
                 line.strip()
                 for line in file

@@ -21,7 +21,7 @@ TINY = paper_layer(1, 8, 12)
 
 
 def read(path):
-    with open(path, newline='') as file:
+    with open(path, newline='', encoding='utf-8') as file:
         return list(csv.DictReader(file))
 
 
@@ -166,11 +166,11 @@ def test_ratios_are_taken_round_by_round(tmp_path):
 
 def test_failed_write_keeps_the_old_file(tmp_path):
     path = tmp_path / 'rows.csv'
-    path.write_text('old')
+    path.write_text('old', encoding='utf-8')
     with pytest.raises(KeyError), replacing(path) as file:
         file.write('half')
         raise KeyError
-    assert path.read_text() == 'old'
+    assert path.read_text(encoding='utf-8') == 'old'
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -94,7 +94,8 @@ def test_mmagic_trains_and_tests(config, workspace, tmp_path,
     run_tool('train.py', config, ['--work-dir', tmp_path], options,
              monkeypatch)
     checkpoint = torch.load(
-        (tmp_path / 'last_checkpoint').read_text(), weights_only=True)
+        (tmp_path / 'last_checkpoint').read_text(
+            encoding='utf-8'), weights_only=True)
     assert checkpoint['meta']['iter'] == 2
     weights = checkpoint['state_dict']
     assert all(v.isfinite().all() for v in weights.values())
@@ -106,7 +107,7 @@ def test_mmagic_trains_and_tests(config, workspace, tmp_path,
         'test.py', config,
         [tmp_path / 'iter_2.pth', '--work-dir', tmp_path, '--out', result],
         options, monkeypatch)
-    result = json.loads(result.read_text())
+    result = json.loads(result.read_text(encoding='utf-8'))
     assert set(result) == METRICS
     # Only rounding lies between the two.
     assert result['SIDD/PSNR'] == pytest.approx(result['PSNR'], abs=0.1)

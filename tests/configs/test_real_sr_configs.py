@@ -92,7 +92,8 @@ def test_mmagic_trains_and_tests(config, crop, metrics, workspace, tmp_path,
              monkeypatch)
     assert not (workspace / 'work_dirs').exists()
     checkpoint = torch.load(
-        (tmp_path / 'last_checkpoint').read_text(), weights_only=True)
+        (tmp_path / 'last_checkpoint').read_text(
+            encoding='utf-8'), weights_only=True)
     assert checkpoint['meta']['iter'] == 2
     weights = checkpoint['state_dict']
     assert all(v.isfinite().all() for v in weights.values())
@@ -102,7 +103,7 @@ def test_mmagic_trains_and_tests(config, crop, metrics, workspace, tmp_path,
         'test.py', config,
         [tmp_path / 'iter_2.pth', '--work-dir', tmp_path, '--out', result],
         options, monkeypatch)
-    result = json.loads(result.read_text())
+    result = json.loads(result.read_text(encoding='utf-8'))
     assert set(result) == {'PSNR', 'SSIM'} | {
         f'{prefix}/{name}' for prefix in metrics for name in ('PSNR', 'SSIM')
     }

@@ -74,7 +74,7 @@ def config_of(family, tmp_path):
     if family == 'converted ResNet':
         pytest.importorskip('mmpretrain')
         path = tmp_path / 'converted.py'
-        path.write_text(CONVERTED.format(configs=CONFIGS))
+        path.write_text(CONVERTED.format(configs=CONFIGS), encoding='utf-8')
         return path
     if family == 'Ad-ResNet':
         pytest.importorskip('mmpretrain')
@@ -162,7 +162,7 @@ def test_explorer(run, image, checkpoint, tmp_path):
     printed = run('explore', image, '--config', PATTERNS, '--checkpoint',
                   checkpoint)
     assert 'explorer.html: 1 layers' in printed
-    text = (tmp_path / 'explorer.html').read_text()
+    text = (tmp_path / 'explorer.html').read_text(encoding='utf-8')
     assert 'photo.png in acda_patterns.py' in text
     assert 5e6 < len(text) < 20e6
 
@@ -211,7 +211,8 @@ def tiny_restoration(folder):
             root=folder, split='Train', part='val').replace(
                 '_base_.val_pipeline', "[dict(type='LoadImagePair'), crop, "
                 "dict(type='PackInputs')]") + '\nval_dataloader = ' +
-        loader.format(root=folder, split='Test', part='val') + '\n')
+        loader.format(root=folder, split='Test', part='val') + '\n',
+            encoding='utf-8')
     return path
 
 
@@ -238,7 +239,7 @@ def test_ablation_trains_measures_and_resumes(run, tmp_path):
     # The network sees images centred by its preprocessor.
     output = output * 255 + 127.5
     restored = np.round(np.clip(output, 0, 255)).astype(np.uint8)
-    result = json.loads((folder / 'result.json').read_text())
+    result = json.loads((folder / 'result.json').read_text(encoding='utf-8'))
     assert f'{result["PSNR"]:.3f}' == cells[1][1]
     # The network gives RGB, the metric takes BGR.
     measured = RealSRMetric().measure(restored[..., ::-1], high)

@@ -51,7 +51,7 @@ def run(monkeypatch, capsys, tmp_path):
 def test_runs_once_and_prints_both(run, tmp_path):
     printed = run('--seeds', '2')
     results = {
-        path.parent.name: json.loads(path.read_text())
+        path.parent.name: json.loads(path.read_text(encoding='utf-8'))
         for path in (tmp_path / 'out').glob('*/result.json')
     }
     assert sorted(results) == [
@@ -75,7 +75,9 @@ def test_runs_once_and_prints_both(run, tmp_path):
     assert times == {p: p.stat().st_mtime_ns
                      for p in (tmp_path / 'out').glob('*/*.pth')}
     path = tmp_path / 'out' / 'ad-resnet-s_synthetic_seed0' / 'result.json'
-    path.write_text(path.read_text().replace('"config": "', '"config": "x'))
+    path.write_text(path.read_text(
+        encoding='utf-8').replace('"config": "', '"config": "x'),
+        encoding='utf-8')
     with pytest.raises(ValueError, match='another config'):
         run('--seeds', '1')
 

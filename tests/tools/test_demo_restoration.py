@@ -47,7 +47,8 @@ def test_demo(demo, tmp_path, small_photographs, monkeypatch, capsys):
     out = run_demo(demo, monkeypatch, capsys, *arguments)
     folders = [tmp_path / f'{name}_photographs-noise_2_seed0' for name in (
         'acda-restorer-conv', 'acda-restorer', 'acda-vdn')]
-    results = [json.loads((folder / 'results.json').read_text())
+    results = [json.loads((folder / 'results.json').read_text(
+        encoding='utf-8'))
                for folder in folders]
     names = {'PSNR', 'SSIM-2d', 'SSIM-3d'}
     for found in results:
@@ -151,7 +152,7 @@ def test_noise_level_of_a_photograph(tmp_path, monkeypatch, capsys):
     config.write_text(
         NETWORK.format(
             type='VariationalDenoiser', out=6,
-            loss='VariationalDenoisingLoss'))
+            loss='VariationalDenoisingLoss'), encoding='utf-8')
     model = RestorationInferencer(str(config), device='cpu').model
     checkpoint = tmp_path / 'vdn.pth'
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
@@ -172,7 +173,8 @@ def test_noise_level_of_a_photograph(tmp_path, monkeypatch, capsys):
     np.testing.assert_allclose(
         predict_noise_level(model, photo), expected.numpy(), rtol=1e-4)
     config.write_text(
-        NETWORK.format(type='BaseEditModel', out=3, loss='MSELoss'))
+        NETWORK.format(type='BaseEditModel', out=3, loss='MSELoss'),
+            encoding='utf-8')
     model = RestorationInferencer(str(config), device='cpu').model
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
     with pytest.raises(SystemExit):

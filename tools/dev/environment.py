@@ -80,7 +80,8 @@ class Environment:
 
     def finished(self) -> bool:
         return (self.stamp.exists() and self.python.exists()
-                and self.stamp.read_text() == self.fingerprint())
+                and self.stamp.read_text(
+                    encoding='utf-8') == self.fingerprint())
 
     def set_up(self) -> None:
         if self.finished():
@@ -97,7 +98,7 @@ class Environment:
         getattr(self, f'install_{self.flavour}')()
         self.install('--no-deps', '--no-build-isolation', '--editable', ROOT)
         temporary = self.stamp.with_suffix('.part')
-        temporary.write_text(self.fingerprint())
+        temporary.write_text(self.fingerprint(), encoding='utf-8')
         os.replace(temporary, self.stamp)
 
     def run(self, *arguments, **variables) -> None:
@@ -122,11 +123,12 @@ class Environment:
         # The pinned versions, but for PyTorch and what it brings.
         pins = [
             line for line in (REQUIREMENTS /
-                              'pins.txt').read_text().splitlines()
+                              'pins.txt').read_text(
+                                  encoding='utf-8').splitlines()
             if not line.startswith(('torch', 'triton', 'nvidia', 'cuda'))
         ]
         constraints = self.folder / 'constraints.txt'
-        constraints.write_text('\n'.join(pins))
+        constraints.write_text('\n'.join(pins), encoding='utf-8')
         self.install('-c', constraints, '--override',
                      REQUIREMENTS / 'overrides.txt', f'torch=={self.torch}',
                      '-r', REQUIREMENTS / 'torch.txt')
@@ -134,11 +136,12 @@ class Environment:
     def install_full(self) -> None:
         pins = [
             line for line in (REQUIREMENTS /
-                              'pins.txt').read_text().splitlines()
+                              'pins.txt').read_text(
+                                  encoding='utf-8').splitlines()
             if not line.startswith(('mmcv', '#'))
         ]
         listed = self.folder / 'pins.txt'
-        listed.write_text('\n'.join(pins))
+        listed.write_text('\n'.join(pins), encoding='utf-8')
         # Complete and proven together: nothing is left to be resolved.
         self.install('--no-deps', '-r', listed)
         self.install('--no-deps', self.mmcv_wheel())
@@ -185,7 +188,8 @@ def create_venv(folder: Path) -> None:
 
 
 def pinned(package: str) -> str:
-    for line in (REQUIREMENTS / 'pins.txt').read_text().splitlines():
+    for line in (REQUIREMENTS / 'pins.txt').read_text(
+        encoding='utf-8').splitlines():
         name, _, version = line.partition('==')
         if name == package:
             return version

@@ -57,7 +57,7 @@ def run(cfg: Config, work_dir: str) -> dict:
     digest = hashlib.sha256(cfg.dump().encode()).hexdigest()
     path = osp.join(work_dir, 'result.json')
     if osp.isfile(path):
-        with open(path) as file:
+        with open(path, encoding='utf-8') as file:
             result = json.load(file)
         if result['config'] != digest:
             raise ValueError(f'{work_dir} holds a run of another config: '
@@ -69,7 +69,7 @@ def run(cfg: Config, work_dir: str) -> dict:
     runner = Runner.from_cfg(cfg)
     runner.train()
     result = dict(runner.test(), config=digest, seconds=time.time() - start)
-    with open(f'{path}.part', 'w') as file:
+    with open(f'{path}.part', 'w', encoding='utf-8') as file:
         json.dump(result, file, indent=1)
     os.replace(f'{path}.part', path)
     return result
@@ -125,7 +125,7 @@ def draw(configs: Dict[str, Config], folders: Dict[str, str]) -> np.ndarray:
 
 
 def _last(folder: str) -> str:
-    with open(osp.join(folder, 'last_checkpoint')) as file:
+    with open(osp.join(folder, 'last_checkpoint'), encoding='utf-8') as file:
         return file.read().strip()
 
 

@@ -117,7 +117,7 @@ def run(config: str, work_dir: str, seed: int, data: str, iterations: int,
     """
     record = osp.join(work_dir, 'results.json')
     if osp.exists(record):
-        with open(record) as file:
+        with open(record, encoding='utf-8') as file:
             return json.load(file)
     runner = build_runner(config, work_dir, seed, data, iterations)
     runner.train()
@@ -171,7 +171,7 @@ def _save_pictures(runner: Runner, metric, work_dir: str,
 
 
 def _write_json(path: str, content: dict) -> None:
-    with open(f'{path}.part', 'w') as file:
+    with open(f'{path}.part', 'w', encoding='utf-8') as file:
         json.dump(content, file, indent=1)
     os.replace(f'{path}.part', path)
 
