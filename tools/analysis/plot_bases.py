@@ -13,6 +13,7 @@ from mmacda.apis.analysis_command import add_figure_arguments
 from mmacda.apis.command_line import (CommandParser, add_model_arguments,
                                       run_command)
 from mmacda.apis.load_model import load_model
+from mmacda.apis.run_command import UsageError
 from mmacda.layers import ACDAConv
 from mmacda.ops import fourier_bessel_set
 from mmacda.ops.fourier_bessel import check_scales
@@ -42,6 +43,9 @@ def layer_bases(layer: ACDAConv) -> Dict[int, np.ndarray]:
 
 
 def plot(args: Namespace) -> None:
+    if args.num_bases < 0:
+        raise UsageError('--num-bases takes 0 or more elements, not '
+                         f'{args.num_bases}')
     if args.config is None:
         scales = check_scales(args.scales)
         sets = {scale: fourier_bessel_set(scale) for scale in scales}
