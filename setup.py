@@ -7,7 +7,8 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-VERSION = re.search(r"'(.+)'", (ROOT / 'mmacda/version.py').read_text())[1]
+VERSION = re.search(r"'(.+)'", (ROOT / 'mmacda/version.py').read_text(
+    encoding='utf-8'))[1]
 
 # mmengine 0.10 imports pkg_resources, which setuptools 81 lacks.
 MMENGINE = ['mmengine>=0.10.3', 'setuptools<81']
@@ -51,7 +52,7 @@ setup(
     version=VERSION,
     description='Adaptive convolutions with per-pixel dynamic filter atoms '
     'for OpenMMLab',
-    long_description=(ROOT / 'README.md').read_text(),
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=('mmacda', 'mmacda.*')),

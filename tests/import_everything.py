@@ -115,12 +115,12 @@ def import_others():
     receiver, sender = os.pipe()
     if not os.fork():
         import_all()
-        with open(sender, 'w') as file:
+        with open(sender, 'w', encoding='utf-8') as file:
             json.dump([n for n in sys.modules if not n.startswith('mmacda')],
                       file)
         os._exit(0)
     os.close(sender)
-    with open(receiver) as file:
+    with open(receiver, encoding='utf-8') as file:
         names = json.load(file)
     for name in names:
         with contextlib.suppress(Exception):

@@ -99,7 +99,8 @@ REGISTERED = [
                   'PackCrowdInputs', 'RandomCropCrowd', 'RandomFlipCrowd',
                   'RandomScaleCrowd', 'ResizeCrowd')),
     (METRICS, ('CountingMetric', 'RealSRMetric', 'SIDDMetric')),
-    (HOOKS, ('CoefficientVisualizationHook', 'CountingVisualizationHook')),
+    (HOOKS, ('CoefficientVisualizationHook', 'CountingVisualizationHook',
+             'RestorationVisualizationHook')),
     (OPTIM_WRAPPERS, ('SeparateClipOptimWrapper', )),
 ]
 

@@ -50,7 +50,7 @@ def make_parser() -> CommandParser:
 def forget(figures: Path, long: bool) -> None:
     """Drop what a whole run measures anew: some has no test any more."""
     for path in figures.glob('*.json'):
-        if long or not json.loads(path.read_text())['long']:
+        if long or not json.loads(path.read_text(encoding='utf-8'))['long']:
             path.unlink()
 
 
@@ -66,7 +66,8 @@ def run_tests(args: Namespace, figures: Path) -> None:
 
 
 def load_records(figures: Path) -> List[dict]:
-    return [json.loads(p.read_text()) for p in sorted(figures.glob('*.json'))]
+    return [json.loads(p.read_text(
+        encoding='utf-8')) for p in sorted(figures.glob('*.json'))]
 
 
 def format_value(value) -> str:

@@ -21,3 +21,7 @@ train_pipeline = [
     *_base_.train_pipeline[2:]
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+
+# mmagic's own hook for pictures builds the training set in a test.
+default_hooks = dict(visualization=dict(type='RestorationVisualizationHook'))
+custom_hooks = []

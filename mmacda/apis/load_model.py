@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
 from ..checkpoints import load_checkpoint
-from ..models.replace_convs import init_quietly
+from ..models.quiet_init import init_quietly
 from .read_config import ConfigError, read_config
 
 

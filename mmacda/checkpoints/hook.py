@@ -89,7 +89,7 @@ class WholeCheckpointHook(CheckpointHook):
         marker = osp.join(runner.work_dir, 'last_checkpoint')
         named, marked = '', 0.
         if osp.isfile(marker):
-            with open(marker) as file:
+            with open(marker, encoding='utf-8') as file:
                 named = file.read().strip()
             marked = osp.getmtime(marker)
         if '://' in f'{folder} {named}':

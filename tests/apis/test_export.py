@@ -177,10 +177,10 @@ class Coin(nn.Module):
 
 def test_a_file_that_differs_is_not_written(tmp_path):
     before = tmp_path / 'a.onnx'
-    before.write_text('the last good one')
+    before.write_text('the last good one', encoding='utf-8')
     with pytest.raises(ValueError, match=r'differs by .*\(2, 3, 21, 25\)'):
         export_onnx(Coin(), str(before), (16, 16))
-    assert before.read_text() == 'the last good one'
+    assert before.read_text(encoding='utf-8') == 'the last good one'
     assert list(tmp_path.iterdir()) == [before]
 
 

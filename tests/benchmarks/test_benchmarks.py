@@ -23,7 +23,7 @@ TINY = paper_layer(1, 8, 12)
 
 
 def read(path):
-    with open(path, newline='') as file:
+    with open(path, newline='', encoding='utf-8') as file:
         return list(csv.DictReader(file))
 
 

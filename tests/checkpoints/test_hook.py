@@ -78,11 +78,12 @@ def test_only_as_many_are_kept_as_asked(make_runner, tmp_path):
 def test_resumes_from_the_named_checkpoint(make_runner, tmp_path):
     make_runner(6).train()
     marker = tmp_path / 'work' / 'last_checkpoint'
-    marker.write_text(str(tmp_path / 'work' / 'iter_4.pth'))  # by hand
+    marker.write_text(str(tmp_path / 'work' / 'iter_4.pth'),
+        encoding='utf-8')  # by hand
     runner = make_runner(6)
     assert runner.train_loop.iter == 0
     runner.call_hook('before_run')
-    assert marker.read_text().endswith('iter_4.pth')
+    assert marker.read_text(encoding='utf-8').endswith('iter_4.pth')
 
 
 class Start(Hook):
@@ -107,16 +108,16 @@ def test_finds_the_newest_whole_checkpoint(make_runner, tmp_path, state):
     else:
         expected = 6
     if state == 'empty marker':
-        marker.write_text('')
+        marker.write_text('', encoding='utf-8')
     elif state == 'no marker':
         marker.unlink()
     elif state == 'old marker':  # killed before it was written
-        marker.write_text(str(work_dir / 'iter_4.pth'))
+        marker.write_text(str(work_dir / 'iter_4.pth'), encoding='utf-8')
         age(marker, 100)
     start = Start()
     make_runner(8, hooks=[start]).train()
     assert start.iter == expected
-    assert marker.read_text() == str(work_dir / 'iter_8.pth')
+    assert marker.read_text(encoding='utf-8') == str(work_dir / 'iter_8.pth')
 
 
 def test_checkpoints_of_an_earlier_training_are_not_taken(
@@ -128,7 +129,8 @@ def test_checkpoints_of_an_earlier_training_are_not_taken(
     make_runner(2, resume=False).train()
     runner = make_runner(4)
     runner.train()
-    assert (work_dir / 'last_checkpoint').read_text().endswith('iter_4.pth')
+    assert (work_dir / 'last_checkpoint').read_text(
+        encoding='utf-8').endswith('iter_4.pth')
 
 
 def test_starts_anew_only_in_an_empty_folder(make_runner, tmp_path):

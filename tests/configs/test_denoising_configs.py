@@ -106,7 +106,7 @@ def test_mmagic_trains_and_tests(config, workspace, tmp_path,
         'test.py', config,
         [tmp_path / 'iter_2.pth', '--work-dir', tmp_path, '--out', result],
         options, monkeypatch)
-    result = json.loads(result.read_text())
+    result = json.loads(result.read_text(encoding='utf-8'))
     assert set(result) == METRICS
     # Only rounding lies between the two.
     assert result['SIDD/PSNR'] == pytest.approx(result['PSNR'], abs=0.1)

@@ -102,7 +102,7 @@ def test_mmagic_trains_and_tests(config, crop, metrics, workspace, tmp_path,
         'test.py', config,
         [tmp_path / 'iter_2.pth', '--work-dir', tmp_path, '--out', result],
         options, monkeypatch)
-    result = json.loads(result.read_text())
+    result = json.loads(result.read_text(encoding='utf-8'))
     assert set(result) == {'PSNR', 'SSIM'} | {
         f'{prefix}/{name}' for prefix in metrics for name in ('PSNR', 'SSIM')
     }

@@ -29,7 +29,7 @@ def imagenet(tmp_path_factory):
         pixels = rng.integers(0, 256, (48, 40, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(root / 'train' / f'{i}.jpg')
         lines.append(f'{i}.jpg {i % 2}\n')
-    (root / 'meta' / 'train.txt').write_text(''.join(lines))
+    (root / 'meta' / 'train.txt').write_text(''.join(lines), encoding='utf-8')
     return root
 
 
@@ -185,7 +185,7 @@ def test_warm_start_tool(tmp_path, monkeypatch, capsys):
 
 
 def test_every_config_is_trained_here():
-    source = Path(__file__).read_text()
+    source = Path(__file__).read_text(encoding='utf-8')
     configs = list(mmengine.scandir(CONFIGS, '.py'))
     assert configs
     assert all(name in source for name in configs)

@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
                 Image.fromarray(pixels).save(images / f'{n}.JPEG')
                 lines.append(f'{name}/{n}.JPEG {label}')
         meta = root / 'imagenet' / 'meta' / f'{split}.txt'
-        meta.write_text('\n'.join(lines))
+        meta.write_text('\n'.join(lines), encoding='utf-8')
     return root
 
 

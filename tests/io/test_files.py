@@ -50,7 +50,7 @@ def test_the_temporary_name_is_hidden_and_has_the_ending(tmp_path):
         folder, name = os.path.split(temporary)
         assert folder == str(tmp_path)
         assert name.startswith('.') and name.endswith('.part.png')
-        with open(temporary, 'w') as file:
+        with open(temporary, 'w', encoding='utf-8') as file:
             file.write('x')
     assert names(tmp_path) == ['a.tar.png']
 
@@ -76,12 +76,12 @@ def test_permission_bits_are_those_of_open(tmp_path, umask):
 
 
 def test_links_are_followed_and_devices_written(tmp_path):
-    (tmp_path / 'target').write_text('old')
+    (tmp_path / 'target').write_text('old', encoding='utf-8')
     (tmp_path / 'link').symlink_to('target')
     with whole_file(tmp_path / 'link', 'w') as file:
         file.write('new')
     assert (tmp_path / 'link').is_symlink()
-    assert (tmp_path / 'target').read_text() == 'new'
+    assert (tmp_path / 'target').read_text(encoding='utf-8') == 'new'
     with whole_file('/dev/null', 'w') as file:
         file.write('gone')
     assert not os.path.isfile('/dev/null')
@@ -128,7 +128,7 @@ def test_a_full_disk_is_said_with_the_name(tmp_path):
 def test_other_files_errors_stay_theirs(tmp_path):
     with pytest.raises(FileNotFoundError, match='absent') as caught:
         with whole_file(tmp_path / 'out'):
-            with open(tmp_path / 'absent'):
+            with open(tmp_path / 'absent', encoding='utf-8'):
                 pass
     assert 'out' not in str(caught.value)
     with pytest.raises(OSError, match='out was not written'):

@@ -126,7 +126,7 @@ def test_wrong_options_are_one_sentence(demo, monkeypatch, capsys):
 
 
 def test_local_noise_level_is_the_noise_s():
-    from mmacda.models.losses import local_noise_level
+    from mmacda.apis.noise_level import local_noise_level
     rng = np.random.default_rng(0)
     clean = np.full((200, 160, 3), 128, np.uint8)
     noise = rng.normal(size=clean.shape)
@@ -157,11 +157,12 @@ def test_noise_level_of_a_photograph(tmp_path, monkeypatch, capsys):
     import torch
 
     from mmacda.apis import RestorationInferencer
+    from mmacda.apis.noise_level import predict_noise_level
     config = tmp_path / 'vdn.py'
     config.write_text(
         NETWORK.format(
             type='VariationalDenoiser', out=6,
-            loss='VariationalDenoisingLoss'))
+            loss='VariationalDenoisingLoss'), encoding='utf-8')
     model = RestorationInferencer(str(config), device='cpu').model
     checkpoint = tmp_path / 'vdn.pth'
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
@@ -175,14 +176,15 @@ def test_noise_level_of_a_photograph(tmp_path, monkeypatch, capsys):
         '--device', 'cpu'
     ]
     monkeypatch.setattr(sys, 'argv', ['tool', *map(str, arguments)])
-    predict = runpy.run_path(script, run_name='__main__')['predict']
+    runpy.run_path(script, run_name='__main__')
     assert cv2.imread(str(tmp_path / 'level.png')).std() > 10
     x = torch.from_numpy(photo[..., ::-1] / 255. - 0.5).float()
     expected = model.noise_level(x.permute(2, 0, 1)[None])[0].mean(0)
     np.testing.assert_allclose(
-        predict(model, photo), expected.numpy(), rtol=1e-4)
+        predict_noise_level(model, photo), expected.numpy(), rtol=1e-4)
     config.write_text(
-        NETWORK.format(type='BaseEditModel', out=3, loss='MSELoss'))
+        NETWORK.format(type='BaseEditModel', out=3, loss='MSELoss'),
+            encoding='utf-8')
     model = RestorationInferencer(str(config), device='cpu').model
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
     with pytest.raises(SystemExit):

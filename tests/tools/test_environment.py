@@ -43,7 +43,7 @@ def test_a_finished_environment_is_left_alone(environment):
 def test_changed_requirements_are_installed(environment):
     environment.set_up()
     environment.commands.clear()
-    environment.stamp.write_text('of other requirements')
+    environment.stamp.write_text('of other requirements', encoding='utf-8')
     environment.set_up()
     assert environment.commands
 
@@ -169,11 +169,11 @@ def test_mmcv_is_built_for_this_torch_alone(tool, monkeypatch, tmp_path):
         assert '--no-cache-dir' in arguments
         assert variables['MMCV_WITH_OPS'] == '1'
         folder = Path(arguments[arguments.index('-w') + 1])
-        (folder / name).write_text('wheel')
+        (folder / name).write_text('wheel', encoding='utf-8')
 
     monkeypatch.setattr(made, 'run', build)
     wheel = made.mmcv_wheel()
-    assert wheel.name == name and wheel.read_text() == 'wheel'
+    assert wheel.name == name and wheel.read_text(encoding='utf-8') == 'wheel'
     assert list(wheel.parent.iterdir()) == [wheel]  # no folder is left
     monkeypatch.setattr(made, 'run', None)  # found from now on
     assert made.mmcv_wheel() == wheel

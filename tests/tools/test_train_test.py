@@ -56,7 +56,7 @@ def small(tmp_path):
     path.write_text(f'_base_ = {str(DIGITS)!r}\n'
                     'model = dict(backbone=dict(arch=dict(_delete_=True,\n'
                     '    stage_widths=[4, 4, 6, 8],\n'
-                    '    stage_blocks=[1, 1, 1, 1])))\n')
+                    '    stage_blocks=[1, 1, 1, 1])))\n', encoding='utf-8')
     return path
 
 
@@ -67,7 +67,8 @@ def load(path):
 def scalars(work_dir):
     lines = []
     for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        lines += [json.loads(line) for line in path.read_text().splitlines()]
+        lines += [json.loads(line) for line in path.read_text(
+            encoding='utf-8').splitlines()]
     return lines
 
 
@@ -91,7 +92,7 @@ def test_train_resume_and_test(run, small, tmp_path):
     checkpoint = work_dir / 'epoch_2.pth'
     run('test.py', small, checkpoint, '--out', out, '--out-item', 'metrics',
         '--show-dir', tmp_path / 'drawn', *options)
-    metrics = json.loads(out.read_text())
+    metrics = json.loads(out.read_text(encoding='utf-8'))
     assert list(out.parent.iterdir()) == [out]
     validated = [s for s in scalars(work_dir) if 'accuracy/top1' in s]
     assert metrics['accuracy/top1'] == validated[-1]['accuracy/top1']
@@ -160,7 +161,7 @@ test_cfg = dict(_delete_=True, type='MultiTestLoop')
 default_hooks = dict(checkpoint=dict(
     interval=2, out_dir={str(tmp_path)!r}, save_best=None))
 custom_hooks = []
-""")
+""", encoding='utf-8')
     work_dir = tmp_path / 'work'
     run('train.py', config, '--work-dir', work_dir)
     checkpoint = work_dir / 'iter_2.pth'
@@ -168,7 +169,7 @@ custom_hooks = []
     out = tmp_path / 'metrics.json'
     run('test.py', config, checkpoint, '--work-dir', work_dir, '--out', out,
         '--out-item', 'metrics')
-    metrics = json.loads(out.read_text())
+    metrics = json.loads(out.read_text(encoding='utf-8'))
     assert any(key.endswith('PSNR') and np.isfinite(value)
                for key, value in metrics.items())
     assert 'MultiTestLoop' in run.refused(
@@ -235,7 +236,7 @@ def test_what_a_config_lacks_is_named(run, tmp_path):
 def test_launchers(script, arguments, program, expected, tmp_path):
     """The command line that reaches python or srun."""
     stub = tmp_path / program
-    stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding='utf-8')
     stub.chmod(0o755)
     env = dict(os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}')
     command = ['bash', str(TOOLS / script)]

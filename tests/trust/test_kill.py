@@ -31,13 +31,14 @@ class Training:
 
     def start(self):
         env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
-        with open(self.log, 'w') as log:
+        with open(self.log, 'w', encoding='utf-8') as log:
             return subprocess.Popen(
                 self.command, env=env, stdout=log, stderr=subprocess.STDOUT)
 
     def finish(self):
         process = self.start()
-        assert process.wait(LIMIT) == 0, self.log.read_text()[-2000:]
+        assert process.wait(LIMIT) == 0, self.log.read_text(
+            encoding='utf-8')[-2000:]
 
     def written(self):
         """Step of the last whole checkpoint."""
@@ -50,13 +51,15 @@ class Training:
 
     def resumed(self, key):
         """Step that the running process resumed from, once it has."""
-        found = re.search(rf'resumed .*{key}: (\d+)', self.log.read_text())
+        found = re.search(rf'resumed .*{key}: (\d+)', self.log.read_text(
+            encoding='utf-8'))
         return int(found[1]) if found else 0
 
     def wait_for(self, condition, process, pause=0.005):
         end = time.monotonic() + LIMIT
         while not condition():
-            assert process.poll() is None, self.log.read_text()[-2000:]
+            assert process.poll() is None, self.log.read_text(
+                encoding='utf-8')[-2000:]
             assert time.monotonic() < end
             time.sleep(pause)
 

@@ -140,7 +140,7 @@ def test_mim_finds_configs_and_tools(environment, tmp_path, figure):
                   'train_cfg.max_epochs=1', 'train_dataloader.dataset.'
                   'indices=64', cwd=tmp_path, PYTHONPATH='')
     assert 'accuracy/top1' in printed + ''.join(
-        path.read_text() for path in tmp_path.rglob('*.log'))
+        path.read_text(encoding='utf-8') for path in tmp_path.rglob('*.log'))
     assert (tmp_path / 'work' / 'epoch_1.pth').is_file()
     figure('mim train mmacda lenet/lenet-acda_digits.py',
            'trains, one epoch')
@@ -149,5 +149,6 @@ def test_mim_finds_configs_and_tools(environment, tmp_path, figure):
 @pytest.mark.trust('packaging/install')
 def test_changelog_tells_of_this_version():
     from mmacda import __version__
-    changelog = (ROOT / 'README.md').read_text().split('## Changelog')[1]
+    changelog = (ROOT / 'README.md').read_text(
+        encoding='utf-8').split('## Changelog')[1]
     assert f'| {__version__} |' in changelog.split('\n## ')[0]

@@ -16,13 +16,14 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmacda.apis.analysis_command import add_dpi_argument
 from mmacda.apis.command_line import (CommandParser, UsageError,
                                       add_cfg_options, add_model_arguments,
                                       output_folder, positive_int, progress,
                                       run_command)
 from mmacda.apis.read_config import read_config
-from mmacda.visualization.coefficient_figures import draw_ablation
-from mmacda.visualization.figures import save_figure
+from mmacda.visualization.figures import FORMATS, save_figure
+from mmacda.visualization.measurement_figures import draw_ablation
 
 ROOT = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
 sys.path.insert(0, ROOT)
@@ -73,7 +74,7 @@ def cell_config(args: Namespace, cell: Cell) -> Config:
     # RealSR's own protocol; the pictures of the test are not wanted.
     cfg.val_evaluator = dict(
         type='Evaluator', metrics=[dict(type='RealSRMetric')])
-    cfg.custom_hooks = []
+    cfg.default_hooks.visualization.enable = False
     cfg.log_level = 'ERROR'
     cfg.randomness = dict(seed=args.seed)
     return read_config(cfg, args.cfg_options)
@@ -111,7 +112,8 @@ def run_cell(args: Namespace, cell: Cell) -> Dict[str, float]:
     name = f'm{cell[0]}_s{cell[1]}'
     record = once(
         Training('ablation', name, args.config, cell_config(args, cell),
-                 args.cfg_options or {}, args.seed, osp.join(args.out, name)),
+                 args.cfg_options or {}, args.seed,
+                 osp.join(args.out_dir, name)),
         train, args.fresh)
     return record['metrics']
 
@@ -144,8 +146,8 @@ def ablate(args: Namespace) -> None:
     print(f'{args.iters} iterations, {args.num_blocks} blocks of '
           f'{args.mid_channels} channels, seed {args.seed}')
     print(format_results(results))
-    path = osp.join(args.out, 'ablation.png')
-    save_figure(draw_ablation(results), path)
+    path = osp.join(args.out_dir, f'ablation.{args.format}')
+    save_figure(draw_ablation(results), path, args.dpi)
     print(path)
 
 
@@ -155,12 +157,17 @@ def main() -> None:
     parser.add_argument(
         '--out-dir',
         '--out',
-        dest='out',
         type=output_folder,
         default='work_dirs/ablation',
         help='folder of trainings and picture; default: work_dirs/ablation')
     parser.add_argument(
         '--atoms', type=positive_int, nargs='+', default=ATOMS)
+    parser.add_argument(
+        '--format',
+        choices=[ending[1:] for ending in FORMATS],
+        default='png',
+        help='of the figure; default: png')
+    add_dpi_argument(parser)
     parser.add_argument(
         '--scales', type=positive_int, nargs='+', default=SCALES)
     parser.add_argument(

@@ -9,9 +9,11 @@ from typing import Dict
 
 import numpy as np
 
+from mmacda.apis.analysis_command import add_figure_arguments
 from mmacda.apis.command_line import (CommandParser, add_model_arguments,
-                                      output_file, run_command)
+                                      run_command)
 from mmacda.apis.load_model import load_model
+from mmacda.apis.run_command import UsageError
 from mmacda.layers import ACDAConv
 from mmacda.ops import fourier_bessel_set
 from mmacda.ops.fourier_bessel import check_scales
@@ -41,6 +43,9 @@ def layer_bases(layer: ACDAConv) -> Dict[int, np.ndarray]:
 
 
 def plot(args: Namespace) -> None:
+    if args.num_bases < 0:
+        raise UsageError('--num-bases takes 0 or more elements, not '
+                         f'{args.num_bases}')
     if args.config is None:
         scales = check_scales(args.scales)
         sets = {scale: fourier_bessel_set(scale) for scale in scales}
@@ -56,7 +61,7 @@ def plot(args: Namespace) -> None:
         print(f'scale {scale}: {len(elements)} elements, squared norms '
               f'{norms.min():.3f} to {norms.max():.3f}')
     shown = {scale: elements[:COLUMNS] for scale, elements in sets.items()}
-    save_figure(draw_bases(shown, kept), args.out)
+    save_figure(draw_bases(shown, kept), args.out, args.dpi)
     print(args.out)
 
 
@@ -70,7 +75,7 @@ def main() -> None:
         default=6,
         help='elements of each scale to frame, as a layer keeps them')
     parser.add_argument('--layers', nargs='+', metavar='NAME')
-    parser.add_argument('--out', type=output_file, default='bases.png')
+    add_figure_arguments(parser, 'bases.png')
     run_command(parser, plot)
 
 

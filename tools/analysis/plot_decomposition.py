@@ -8,8 +8,9 @@ from argparse import Namespace
 
 import torch
 
-from mmacda.apis.analysis_command import add_image_arguments, model_and_image
-from mmacda.apis.command_line import CommandParser, output_file, run_command
+from mmacda.apis.analysis_command import (add_figure_arguments,
+                                          add_image_arguments, model_and_image)
+from mmacda.apis.command_line import CommandParser, run_command
 from mmacda.apis.inspection import run_model
 from mmacda.visualization import (CoefficientCapture, atoms_of, basis_scales,
                                   compose_filters)
@@ -49,11 +50,12 @@ def plot(args: Namespace) -> None:
     composition = layer.weight.detach()[channel[0], :, 0, 0].reshape(
         -1, layer.num_atoms)[channel[1]]
     title = (f'{name}, pixel {pixel[0]} {pixel[1]} of the layer, channel '
-             f'{channel[1]} to {channel[0]}; top: bases by scale')
+             f'{channel[1]} to {channel[0]}')
     arrays = [t.float().cpu().numpy() for t in (
         filters[channel], composition, atoms, coefficients, bases)]
     save_figure(
-        draw_decomposition(*arrays, basis_scales(layer), title), args.out)
+        draw_decomposition(*arrays, basis_scales(layer), title), args.out,
+        args.dpi)
     print(f'{args.out}: {title}')
 
 
@@ -72,7 +74,7 @@ def main() -> None:
         type=int,
         metavar=('OUT', 'IN'),
         help='default: the filter with most energy')
-    parser.add_argument('--out', type=output_file, default='decomposition.png')
+    add_figure_arguments(parser, 'decomposition.png')
     run_command(parser, plot)
 
 

@@ -26,7 +26,7 @@ from .peak_memory import OUT_OF_MEMORY, ChildError
 
 def _status(field: str) -> int:
     # getrusage's peak would be that of the parent if that is larger.
-    with open('/proc/self/status') as file:
+    with open('/proc/self/status', encoding='utf-8') as file:
         for line in file:
             if line.startswith(f'{field}:'):
                 return 1024 * int(line.split()[1])
@@ -112,7 +112,7 @@ def main() -> None:
             os.write(theirs, json.dumps(_answer(json.loads(line))).encode())
             os._exit(0)
         os.close(theirs)
-        with open(ours) as pipe:
+        with open(ours, encoding='utf-8') as pipe:
             answer = pipe.read()
         _, status = os.waitpid(process, 0)
         error = f'ended with status {os.waitstatus_to_exitcode(status)}'

@@ -86,7 +86,7 @@ def environment(device: str) -> Dict[str, object]:
 
 def cpu_model() -> str:
     try:
-        with open('/proc/cpuinfo') as file:
+        with open('/proc/cpuinfo', encoding='utf-8') as file:
             for line in file:
                 if line.startswith('model name'):
                     return line.split(':', 1)[1].strip()

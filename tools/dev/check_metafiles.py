@@ -101,7 +101,7 @@ def check_family(root: Path, folder: Path) -> List[str]:
                if not path.is_file()]
     if missing:
         return missing
-    content = yaml.safe_load(metafile.read_text())
+    content = yaml.safe_load(metafile.read_text(encoding='utf-8'))
     collections = {c['Name']: c for c in content['Collections']}
     problems = [
         f"collection {name}: README {collection.get('README')} does not exist"
@@ -109,7 +109,7 @@ def check_family(root: Path, folder: Path) -> List[str]:
         if not (root / str(collection.get('README'))).is_file()
     ]
     try:
-        rows = read_tables(readme.read_text())
+        rows = read_tables(readme.read_text(encoding='utf-8'))
     except ValueError as error:
         return [*problems, f'README.md: {error}']
     names = [model['Name'] for model in content['Models']]
@@ -140,7 +140,7 @@ def check_counts(root: Path, folder: Path) -> List[str]:
     tool = runpy.run_path(str(ROOT / 'tools/analysis/complexity.py'))
     problems = []
     for model in yaml.safe_load(
-        (folder / 'metafile.yml').read_text())['Models']:
+        (folder / 'metafile.yml').read_text(encoding='utf-8'))['Models']:
         metadata = model.get('Metadata', {})
         if not {'Parameters', 'FLOPs'} & set(metadata):
             continue
@@ -158,7 +158,8 @@ def check_counts(root: Path, folder: Path) -> List[str]:
 def check(root: Path, count: bool = False) -> List[str]:
     """All problems of a repository, as readable lines."""
     families = find_families(root)
-    index = yaml.safe_load((root / 'model-index.yml').read_text())
+    index = yaml.safe_load((root / 'model-index.yml').read_text(
+        encoding='utf-8'))
     expected = [(folder / 'metafile.yml').relative_to(root).as_posix()
                 for folder in families]
     problems = [

@@ -105,7 +105,8 @@ class Environment:
 
     def finished(self) -> bool:
         return (self.stamp.exists() and self.python.exists()
-                and self.stamp.read_text() == self.fingerprint())
+                and self.stamp.read_text(
+                    encoding='utf-8') == self.fingerprint())
 
     def set_up(self) -> None:
         if self.finished():
@@ -128,7 +129,7 @@ class Environment:
         getattr(self, f'install_{self.flavour}')()
         self.install('--no-deps', '--no-build-isolation', '--editable', ROOT)
         temporary = self.stamp.with_suffix('.part')
-        temporary.write_text(self.fingerprint())
+        temporary.write_text(self.fingerprint(), encoding='utf-8')
         os.replace(temporary, self.stamp)
 
     def run(self, *arguments, **variables) -> None:
@@ -160,7 +161,7 @@ class Environment:
             if not line.startswith(('torch', 'triton', *CUDA))
         ]
         constraints = self.folder / 'constraints.txt'
-        constraints.write_text('\n'.join(pins))
+        constraints.write_text('\n'.join(pins), encoding='utf-8')
         self.install('-c', constraints, '--override',
                      REQUIREMENTS / 'overrides.txt', f'torch=={self.torch}',
                      '-r', REQUIREMENTS / 'torch.txt')
@@ -173,7 +174,7 @@ class Environment:
                 self.index and line.startswith(CUDA))
         ]
         listed = self.folder / 'pins.txt'
-        listed.write_text('\n'.join(pins))
+        listed.write_text('\n'.join(pins), encoding='utf-8')
         # Complete and proven together: nothing is left to be resolved.
         self.install('--no-deps', '-r', listed)
         self.install('--no-deps', self.mmcv_wheel())

@@ -115,7 +115,7 @@ def draw(configs: Dict[str, Config], folders: Dict[str, str]) -> np.ndarray:
 
 
 def _last(folder: str) -> str:
-    with open(osp.join(folder, 'last_checkpoint')) as file:
+    with open(osp.join(folder, 'last_checkpoint'), encoding='utf-8') as file:
         return file.read().strip()
 
 

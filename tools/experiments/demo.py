@@ -26,8 +26,8 @@ from mmacda.apis.command_line import (CommandParser, output_folder,
                                       positive_int, run_command)
 from mmacda.apis.read_config import read_config
 from mmacda.io import whole_path
-from mmacda.visualization.figures import (draw_curves, draw_detection,
-                                          save_figure)
+from mmacda.visualization.figures import (SCREEN_DPI, draw_curves,
+                                          draw_detection, save_figure)
 
 ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..'))
 sys.path.insert(0, ROOT)
@@ -113,7 +113,7 @@ def patterns(args: Namespace, console: Console) -> None:
     write_image(osp.join(args.out, 'patterns.tiff'), rows[0]['input'])
     save_figure(
         draw_detection(rows, ('training image', f'shifted by {SHIFT} pixels')),
-        osp.join(args.out, 'patterns.png'))
+        osp.join(args.out, 'patterns.png'), SCREEN_DPI)
     table = Table(title='Section 3.3: 25 patterns at three scales, one layer')
     for column in ('layer', 'MSE', 'relative to Conv', 'shift error (max)'):
         table.add_column(column)
@@ -185,7 +185,7 @@ def digits(args: Namespace, console: Console) -> None:
     save_figure(
         draw_curves(curves, 'epoch', 'test error in %',
                     f'Digits: mean and range of {args.seeds} seeds'),
-        osp.join(args.out, 'digits.png'))
+        osp.join(args.out, 'digits.png'), SCREEN_DPI)
     console.print(table)
 
 

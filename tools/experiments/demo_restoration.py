@@ -28,10 +28,10 @@ from rich.table import Table
 from mmacda.apis.command_line import (CommandParser, output_folder,
                                       positive_int, run_command)
 from mmacda.apis.read_config import read_config
+from mmacda.apis.noise_level import local_noise_level
 from mmacda.evaluation.image_quality import psnr, to_uint8
 from mmacda.io import whole_path
-from mmacda.models.losses import local_noise_level
-from mmacda.visualization.figures import save_figure
+from mmacda.visualization.figures import SCREEN_DPI, save_figure
 from mmacda.visualization.restoration_figures import (CropRow, draw_crops,
                                                       draw_noise_level)
 
@@ -101,7 +101,8 @@ def load_config(config: str, seed: int, data: str, iterations: int) -> Config:
             scheduler.T_max = iterations
     cfg.default_hooks.checkpoint.update(
         save_best=None, max_keep_ckpts=1, interval=min(250, iterations))
-    cfg.custom_hooks = None  # the pictures are drawn here
+    # The pictures are drawn here.
+    cfg.default_hooks.visualization.enable = False
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = data
     return cfg
@@ -210,7 +211,7 @@ def draw(task: Task, folders: Dict[str, str], out: str) -> List[str]:
     paths = [osp.join(out, f'{task.name}.png')]
     save_figure(
         draw_crops(rows, CROP, f'{task.title}. PSNR of the whole picture'),
-        paths[0])
+        paths[0], SCREEN_DPI)
     for folder in folders.values():
         picture = next(iter(task.crops))
         level = osp.join(folder, f'{picture}_level.npy')
@@ -220,7 +221,8 @@ def draw(task: Task, folders: Dict[str, str], out: str) -> List[str]:
                 read(folder, picture, name) for name in ('input', 'truth'))
             save_figure(
                 draw_noise_level(noisy, np.load(level),
-                                 local_noise_level(noisy, truth)), paths[-1])
+                                 local_noise_level(noisy, truth)), paths[-1],
+                SCREEN_DPI)
     return paths
 
 

@@ -45,7 +45,7 @@ def processor() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     try:
-        with open('/proc/cpuinfo') as file:
+        with open('/proc/cpuinfo', encoding='utf-8') as file:
             for line in file:
                 if line.startswith('model name'):
                     return line.partition(':')[2].strip()
