@@ -58,5 +58,5 @@ def run_command(parser: ArgumentParser, command: Any, args: Any) -> None:
     """Run a command; what the user can mend ends in one sentence."""
     try:
         command(args)
-    except (FileNotFoundError, ImportError, ValueError) as error:
+    except (OSError, ImportError, TypeError, ValueError) as error:
         parser.error(str(error))
