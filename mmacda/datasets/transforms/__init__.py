@@ -4,9 +4,10 @@ from .crowd_geometry import (RandomCropCrowd, RandomFlipCrowd,
 from .crowd_packing import PackCrowdInputs
 from .density_map import GenerateDensityMap, density_map, head_pixels
 from .load_image_pair import LoadImagePair
+from .load_picture import LoadPicture
 
 __all__ = [
-    'GenerateDensityMap', 'LoadImagePair', 'PackCrowdInputs',
+    'GenerateDensityMap', 'LoadImagePair', 'LoadPicture', 'PackCrowdInputs',
     'RandomCropCrowd', 'RandomFlipCrowd', 'RandomScaleCrowd', 'ResizeCrowd',
     'density_map', 'head_pixels'
 ]
