@@ -10,7 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
 from mmengine.hooks import Hook
 
-from mmacda.apis.command_line import (add_common_arguments, build_runner,
+from mmacda.apis.runner_command import (add_common_arguments, build_runner,
                                       load_config)
 
 

@@ -3,7 +3,7 @@ from argparse import ArgumentParser, Namespace
 
 from mmengine.config import Config
 
-from mmacda.apis.command_line import (add_common_arguments, build_runner,
+from mmacda.apis.runner_command import (add_common_arguments, build_runner,
                                       load_config)
 
 

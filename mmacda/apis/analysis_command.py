@@ -4,38 +4,43 @@ from argparse import ArgumentParser
 from typing import Any
 
 import mmcv
-from mmengine.config import DictAction
 from mmengine.logging import print_log
 
+from . import command_line
+from .command_line import (OPTIONAL, CommandParser, add_cfg_options,
+                           add_device_argument, positive_int)
+from .command_line import run_command as run_command
 from .inspection import displayed, preprocess, read_image
 from .load_model import load_model
 
 
-def add_model_arguments(parser: ArgumentParser) -> None:
-    """The options by which a command chooses a model and its layers."""
-    parser.add_argument(
-        '--config', required=True, help='config of any model with ACDAConv')
-    parser.add_argument('--checkpoint', help='its weights')
+def add_model_arguments(parser: CommandParser) -> None:
+    """CONFIG CHECKPOINT, and how a command chooses the model's layers."""
+    command_line.add_model_arguments(parser, OPTIONAL)
+    _add_layer_options(parser)
+
+
+def _add_layer_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         '--layers',
         nargs='+',
         metavar='NAME',
         help='names of adaptive layers, or regular expressions; default: all')
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add_device_argument(parser, 'cpu')
+    add_cfg_options(parser)
 
 
 def add_image_arguments(parser: ArgumentParser) -> None:
-    """The image, and the options of :func:`add_model_arguments`."""
+    """The image, and by options what :func:`add_model_arguments` takes."""
     parser.add_argument('image', help='an image file')
     parser.add_argument(
         '--resize',
         nargs=2,
-        type=int,
+        type=positive_int,
         metavar=('HEIGHT', 'WIDTH'),
         help='of the image; default: as it is')
-    add_model_arguments(parser)
+    command_line.add_model_options(parser, OPTIONAL)
+    _add_layer_options(parser)
 
 
 def model_and_image(args: Any) -> tuple:
@@ -52,11 +57,3 @@ def model_and_image(args: Any) -> tuple:
         image = image if image.ndim == 3 else image[..., None]
     inputs = preprocess(model, image)
     return model, inputs, displayed(image, model, inputs.shape[2:])
-
-
-def run_command(parser: ArgumentParser, command: Any, args: Any) -> None:
-    """Run a command; what the user can mend ends in one sentence."""
-    try:
-        command(args)
-    except (OSError, ImportError, TypeError, ValueError) as error:
-        parser.error(str(error))

@@ -8,16 +8,17 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import CheckpointLoader
 
 from ..models.replace_convs import init_quietly
+from .read_config import ConfigError, read_config
 
 
 def build_model(cfg: Config) -> nn.Module:
     """The model of a config of any framework, without its weights.
 
     Raises:
-        ValueError: If the config has no model.
+        ConfigError: If the config has no model.
     """
     if 'model' not in cfg:
-        raise ValueError(f'{cfg.filename or "the config"} has no model')
+        raise ConfigError(f'{cfg.filename or "the config"} has no model')
     model = dict(cfg.model)
     if cfg.get('data_preprocessor') is not None:
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
@@ -50,9 +51,7 @@ def load_model(config: Union[str, Config],
         ValueError: If the config has no model, or the checkpoint cannot be
             read or is of another model.
     """
-    cfg = config if isinstance(config, Config) else Config.fromfile(config)
-    if cfg_options is not None:
-        cfg.merge_from_dict(cfg_options)
+    cfg = read_config(config, cfg_options)
     model = build_model(cfg)
     if checkpoint is None:
         init_quietly(model)

@@ -187,12 +187,12 @@ def test_sync_bn_reaches_the_generator(figure, case, implementation,
 @pytest.mark.trust('distribution/scripts')
 def test_launchers_without_a_gpu(monkeypatch):
     """The rest of the scripts is in tests/tools/test_train_test.py."""
-    from mmacda.apis import command_line
-    for launcher, variable in command_line.DEVICE_VARIABLES.items():
+    from mmacda.apis import runner_command
+    for launcher, variable in runner_command.DEVICE_VARIABLES.items():
         monkeypatch.setenv(variable, '1')
         monkeypatch.setenv('LOCAL_RANK', '1')
         cfg = Config(dict(launcher=launcher))
-        command_line._launch_on_cpus(cfg)
+        runner_command._launch_on_cpus(cfg)
         assert os.environ[variable] == os.environ['LOCAL_RANK'] == '-1'
         assert cfg.env_cfg.dist_cfg.backend == 'gloo'
         wrapper = MODEL_WRAPPERS.get(cfg.model_wrapper_cfg.type)

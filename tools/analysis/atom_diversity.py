@@ -5,7 +5,7 @@
         --checkpoint work_dirs/demo/lenet-acda_digits_0/epoch_15.pth
 """
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from copy import deepcopy
 from typing import Any, Iterable, Tuple
 
@@ -16,7 +16,8 @@ from mmengine.runner import Runner
 from mmengine.utils import ProgressBar
 from torch.utils.data import Subset
 
-from mmacda.apis.analysis_command import add_model_arguments, run_command
+from mmacda.apis.analysis_command import add_model_arguments
+from mmacda.apis.command_line import CommandParser, output_file, run_command
 from mmacda.apis.load_model import load_model
 from mmacda.visualization.coefficient_figures import draw_diversity
 from mmacda.visualization.diversity import atom_diversity
@@ -91,7 +92,7 @@ def measure(args: Namespace) -> None:
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(__doc__)
     add_model_arguments(parser)
     parser.add_argument(
         '--split', choices=('train', 'val', 'test'), default='test')
@@ -101,8 +102,9 @@ def main() -> None:
         default=1000,
         help='a random sample of this size if there are more')
     parser.add_argument('--seed', type=int, default=0, help='of the sample')
-    parser.add_argument('--out', default='atom_diversity.png')
-    run_command(parser, measure, parser.parse_args())
+    parser.add_argument(
+        '--out', type=output_file, default='atom_diversity.png')
+    run_command(parser, measure)
 
 
 if __name__ == '__main__':

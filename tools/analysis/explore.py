@@ -5,10 +5,10 @@
         --checkpoint work_dirs/demo/acda_patterns/iter_500.pth
 """
 import os.path as osp
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
-from mmacda.apis.analysis_command import (add_image_arguments, model_and_image,
-                                          run_command)
+from mmacda.apis.analysis_command import add_image_arguments, model_and_image
+from mmacda.apis.command_line import CommandParser, output_file, run_command
 from mmacda.apis.inspection import run_model
 from mmacda.visualization import CoefficientCapture
 from mmacda.visualization.explorer import write_explorer
@@ -27,7 +27,7 @@ def explore(args: Namespace) -> None:
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(__doc__)
     add_image_arguments(parser)
     parser.add_argument(
         '--max-channels',
@@ -35,8 +35,8 @@ def main() -> None:
         default=64,
         help='output, and input, channels of each layer whose filters the '
         'page can compose')
-    parser.add_argument('--out', default='explorer.html')
-    run_command(parser, explore, parser.parse_args())
+    parser.add_argument('--out', type=output_file, default='explorer.html')
+    run_command(parser, explore)
 
 
 if __name__ == '__main__':

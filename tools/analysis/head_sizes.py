@@ -4,13 +4,14 @@
         --config configs/counting/ad-resnet-s_synthetic.py \
         --checkpoint work_dirs/ad-resnet-s_synthetic/epoch_60.pth
 """
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
 import numpy as np
 from mmengine.registry import DATASETS, DefaultScope
 from scipy.stats import spearmanr
 
-from mmacda.apis.analysis_command import add_model_arguments, run_command
+from mmacda.apis.analysis_command import add_model_arguments
+from mmacda.apis.command_line import CommandParser, output_file, run_command
 from mmacda.apis.load_model import load_model
 from mmacda.visualization.figures import save_figure
 from mmacda.visualization.head_sizes import draw_head_scales, scales_at_heads
@@ -48,10 +49,10 @@ def measure(args: Namespace) -> None:
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(__doc__)
     add_model_arguments(parser)
-    parser.add_argument('--out', default='head_sizes.png')
-    run_command(parser, measure, parser.parse_args())
+    parser.add_argument('--out', type=output_file, default='head_sizes.png')
+    run_command(parser, measure)
 
 
 if __name__ == '__main__':

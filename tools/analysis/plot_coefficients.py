@@ -5,13 +5,13 @@
         --checkpoint work_dirs/demo/acda_patterns/iter_500.pth
 """
 import os.path as osp
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from typing import Dict
 
 import torch
 
-from mmacda.apis.analysis_command import (add_image_arguments, model_and_image,
-                                          run_command)
+from mmacda.apis.analysis_command import add_image_arguments, model_and_image
+from mmacda.apis.command_line import CommandParser, output_file, run_command
 from mmacda.apis.inspection import run_model
 from mmacda.visualization import (CapturedLayer, CoefficientCapture,
                                   effective_receptive_field, scale_energies)
@@ -76,7 +76,7 @@ def plot(args: Namespace) -> None:
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(__doc__)
     add_image_arguments(parser)
     parser.add_argument(
         '--pixels',
@@ -85,8 +85,8 @@ def main() -> None:
         metavar='ROW COLUMN',
         help='pixels of the image whose receptive fields are drawn, for the '
         'last of the layers; default: where each scale weighs most')
-    parser.add_argument('--out', default='coefficients.png')
-    run_command(parser, plot, parser.parse_args())
+    parser.add_argument('--out', type=output_file, default='coefficients.png')
+    run_command(parser, plot)
 
 
 if __name__ == '__main__':

@@ -4,12 +4,12 @@
         --config configs/patterns/acda_patterns.py \
         --checkpoint work_dirs/demo/acda_patterns/iter_500.pth
 """
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
 import torch
 
-from mmacda.apis.analysis_command import (add_image_arguments, model_and_image,
-                                          run_command)
+from mmacda.apis.analysis_command import add_image_arguments, model_and_image
+from mmacda.apis.command_line import CommandParser, output_file, run_command
 from mmacda.apis.inspection import run_model
 from mmacda.visualization import (CoefficientCapture, atoms_of, basis_scales,
                                   compose_filters)
@@ -58,7 +58,7 @@ def plot(args: Namespace) -> None:
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(__doc__)
     add_image_arguments(parser)
     parser.add_argument(
         '--pixel',
@@ -72,8 +72,8 @@ def main() -> None:
         type=int,
         metavar=('OUT', 'IN'),
         help='default: the filter with most energy')
-    parser.add_argument('--out', default='decomposition.png')
-    run_command(parser, plot, parser.parse_args())
+    parser.add_argument('--out', type=output_file, default='decomposition.png')
+    run_command(parser, plot)
 
 
 if __name__ == '__main__':
