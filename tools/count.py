@@ -1,32 +1,33 @@
 """Count the people in photos.
 
-    python tools/count.py photos --config CONFIG --checkpoint CHECKPOINT \
-        --out-dir counted
+    python tools/count.py photo.jpg --config CONFIG --checkpoint CHECKPOINT
 
 Each count is printed as soon as it is known. A photo that cannot be read is
 named on the error stream and the others are counted; the exit code is then 1.
 """
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace
 
 from mmacda.apis import CrowdCountingInferencer
-from mmacda.apis.analysis_command import run_command
+from mmacda.apis.command_line import (CommandParser, add_model_options,
+                                      output_folder, positive_int,
+                                      run_command)
 from mmacda.apis.crowd_counting_inferencer import TILE
 from mmacda.apis.photo_arguments import (Failures, add_photo_arguments,
                                          reading_options, tile_of)
 
 
-def build_parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+def make_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
     parser.add_argument('inputs', nargs='+', help='images or folders of them')
-    parser.add_argument('--config', required=True, help='config file')
-    parser.add_argument('--checkpoint', required=True, help='its weights')
+    add_model_options(parser)
     parser.add_argument(
-        '--out-dir', help='folder for pictures: image, heat and count')
+        '--out-dir',
+        type=output_folder,
+        help='folder for pictures: image, heat and count')
     parser.add_argument(
         '--batch-size',
-        type=int,
+        type=positive_int,
         default=1,
         help='images or tiles of one size that are counted together')
     add_photo_arguments(parser, TILE)
@@ -53,8 +54,7 @@ def count(args: Namespace) -> None:
 
 
 def main() -> None:
-    parser = build_parser()
-    run_command(parser, count, parser.parse_args())
+    run_command(make_parser(), count)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
-"""Restore photographs with a trained model.
+r"""Restore photographs with a trained model.
 
-    python tools/restore.py photo.png --config CONFIG --checkpoint CHECKPOINT \
-        --out restored.png --tile 512
+    python tools/restore.py photo.png --out restored.png --tile 512 \
+        --config CONFIG --checkpoint CHECKPOINT
 
 Several photos, or a folder of them, go into the folder --out under their own
 names; a number is added where that would replace a photo or another result.
@@ -11,11 +11,12 @@ exit code is then 1.
 """
 import os.path as osp
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace
 from typing import List, Tuple
 
 from mmacda.apis import RestorationInferencer
-from mmacda.apis.analysis_command import run_command
+from mmacda.apis.command_line import (CommandParser, add_model_options,
+                                      run_command)
 from mmacda.apis.images import list_sources
 from mmacda.apis.photo_arguments import (Failures, add_photo_arguments,
                                          reading_options, tile_of)
@@ -27,13 +28,11 @@ from mmacda.io.tiling import check_tile
 TILE = 1024
 
 
-def build_parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+def make_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
     parser.add_argument(
         'photos', nargs='+', help='pictures of 8 or 16 bits, or folders')
-    parser.add_argument('--config', required=True, help='config file')
-    parser.add_argument('--checkpoint', required=True, help='checkpoint file')
+    add_model_options(parser)
     parser.add_argument(
         '--out',
         required=True,
@@ -92,8 +91,7 @@ def restore(args: Namespace) -> None:
 
 
 def main() -> None:
-    parser = build_parser()
-    run_command(parser, restore, parser.parse_args())
+    run_command(make_parser(), restore)
 
 
 if __name__ == '__main__':

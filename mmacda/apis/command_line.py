@@ -8,6 +8,7 @@ being. ``--out`` is a file to write, ``--out-dir`` a folder.
 import os.path as osp
 from argparse import (SUPPRESS, Action, ArgumentParser, ArgumentTypeError,
                       Namespace, RawDescriptionHelpFormatter)
+from contextlib import nullcontext
 from typing import Any, Iterable, Iterator, NoReturn, Optional, Sequence
 
 import torch
@@ -211,6 +212,12 @@ def output_folder(text: str) -> str:
     except OSError as error:
         raise ArgumentTypeError(str(error)) from None
     return text
+
+
+def status(text: str) -> Any:
+    """A context with a line on the standard error while it is a terminal."""
+    console = Console(stderr=True)
+    return console.status(text) if console.is_terminal else nullcontext()
 
 
 def progress(items: Iterable, what: str,

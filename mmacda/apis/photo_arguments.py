@@ -3,6 +3,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import Any, Dict, Optional
 
+from .command_line import add_device_argument, positive_int
+
 
 def add_photo_arguments(parser: ArgumentParser, tile: int) -> None:
     """Tiles, reading, faults and the device, with one meaning everywhere.
@@ -25,20 +27,19 @@ def add_photo_arguments(parser: ArgumentParser, tile: int) -> None:
         'receptive field, so that cutting changes nothing')
     parser.add_argument(
         '--white',
-        type=int,
+        type=positive_int,
         help='white of 16-bit files that hold fewer bits, such as 4095 for '
         '12; default: 65535, or what the file says')
     parser.add_argument(
         '--max-pixels',
-        type=int,
+        type=positive_int,
         help='refuse larger photos; default: 179 million, which guards '
         'against small files made to fill the memory')
     parser.add_argument(
         '--stop-on-error',
         action='store_true',
         help='end at the first photo that cannot be read')
-    parser.add_argument(
-        '--device', help='such as cpu or cuda:1; default: the best there is')
+    add_device_argument(parser)
 
 
 def tile_of(args: Namespace) -> Optional[int]:

@@ -44,7 +44,8 @@ def _read(path: str) -> Config:
         return Config.fromfile(path)
     except FileNotFoundError as error:
         if error.filename in (None, path):
-            raise FileNotFoundError(f'there is no config file {path}') from error
+            raise FileNotFoundError(
+                f'there is no config file {path}') from error
         raise FileNotFoundError(f'{path} needs {error.filename}, which does '
                                 'not exist') from error
     except ImportError as error:

@@ -1,8 +1,6 @@
 """Section A.5: how much the filters of one image differ, over a dataset.
 
-    python tools/analysis/atom_diversity.py \
-        --config configs/lenet/lenet-acda_digits.py \
-        --checkpoint work_dirs/demo/lenet-acda_digits_0/epoch_15.pth
+    python tools/analysis/atom_diversity.py CONFIG CHECKPOINT --split test
 """
 import sys
 from argparse import Namespace

@@ -1,4 +1,4 @@
-"""The filter explorer: a web page about one image and one model.
+r"""The filter explorer: a web page about one image and one model.
 
     python tools/analysis/explore.py work_dirs/demo/patterns.tiff \
         --config configs/patterns/acda_patterns.py \
@@ -8,15 +8,14 @@ import os.path as osp
 from argparse import Namespace
 
 from mmacda.apis.analysis_command import add_image_arguments, model_and_image
-from mmacda.apis.command_line import CommandParser, output_file, run_command
+from mmacda.apis.command_line import (CommandParser, output_file,
+                                      positive_int, run_command)
 from mmacda.apis.inspection import run_model
 from mmacda.visualization import CoefficientCapture
 from mmacda.visualization.explorer import write_explorer
 
 
 def explore(args: Namespace) -> None:
-    if args.max_channels < 1:
-        raise ValueError('--max-channels must be at least 1')
     model, inputs, image = model_and_image(args)
     with CoefficientCapture(model, args.layers) as captured:
         run_model(model, inputs)
@@ -31,7 +30,7 @@ def main() -> None:
     add_image_arguments(parser)
     parser.add_argument(
         '--max-channels',
-        type=int,
+        type=positive_int,
         default=64,
         help='output, and input, channels of each layer whose filters the '
         'page can compose')

@@ -1,8 +1,6 @@
 """Which scales of ACDA's bases answer heads of which size (Section 4.2).
 
-    python tools/analysis/head_sizes.py \
-        --config configs/counting/ad-resnet-s_synthetic.py \
-        --checkpoint work_dirs/ad-resnet-s_synthetic/epoch_60.pth
+    python tools/analysis/head_sizes.py CONFIG CHECKPOINT --out head_sizes.png
 """
 from argparse import Namespace
 

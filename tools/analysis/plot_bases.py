@@ -1,13 +1,16 @@
 """Figure B: the multi-scale Fourier-Bessel bases, or those of a model's layer.
 
     python tools/analysis/plot_bases.py --out bases.png
+
+With a CONFIG, those of the first adaptive layer of its model.
 """
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, Namespace
 from typing import Dict
 
 import numpy as np
 
-from mmacda.apis.analysis_command import run_command
+from mmacda.apis.command_line import (CommandParser, add_model_arguments,
+                                      output_file, run_command)
 from mmacda.apis.load_model import load_model
 from mmacda.layers import ACDAConv
 from mmacda.ops import fourier_bessel_set
@@ -58,18 +61,17 @@ def plot(args: Namespace) -> None:
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(__doc__)
+    add_model_arguments(parser, checkpoint='', default=SUPPRESS)
     parser.add_argument('--scales', type=int, nargs='+', default=[3, 5, 7])
     parser.add_argument(
         '--num-bases',
         type=int,
         default=6,
         help='elements of each scale to frame, as a layer keeps them')
-    parser.add_argument(
-        '--config', help='show the bases of this model instead')
     parser.add_argument('--layers', nargs='+', metavar='NAME')
-    parser.add_argument('--out', default='bases.png')
-    run_command(parser, plot, parser.parse_args())
+    parser.add_argument('--out', type=output_file, default='bases.png')
+    run_command(parser, plot)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Figure 7: energy of the basis coefficients, effective receptive fields.
+r"""Figure 7: energy of the basis coefficients, effective receptive fields.
 
     python tools/analysis/plot_coefficients.py work_dirs/demo/patterns.tiff \
         --config configs/patterns/acda_patterns.py \

@@ -1,4 +1,4 @@
-"""Figure A: a composed filter of one pixel, its atoms, their coefficients.
+r"""Figure A: a composed filter of one pixel, its atoms, their coefficients.
 
     python tools/analysis/plot_decomposition.py work_dirs/demo/patterns.tiff \
         --config configs/patterns/acda_patterns.py \

@@ -1,17 +1,18 @@
-"""Draw the noise level that a VariationalDenoiser predicts for a photograph.
+r"""Draw the noise level that a VariationalDenoiser predicts for a photograph.
 
     python tools/analysis/plot_noise_level.py noisy.png --config CONFIG \
         --checkpoint CHECKPOINT --out noise_level.png
 """
-from argparse import (ArgumentParser, Namespace,
-                      RawDescriptionHelpFormatter)
+from argparse import Namespace
 
 import numpy as np
 import torch
 from mmengine.model import BaseModel
 
 from mmacda.apis import RestorationInferencer
-from mmacda.apis.analysis_command import run_command
+from mmacda.apis.command_line import (CommandParser, add_device_argument,
+                                      add_model_options, output_file,
+                                      run_command)
 from mmacda.apis.restoration_inferencer import read_picture
 from mmacda.models.losses import local_noise_level
 from mmacda.visualization.figures import save_figure
@@ -56,17 +57,15 @@ def draw(args: Namespace) -> None:
 
 
 def main() -> None:
-    parser = ArgumentParser(
-        description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser = CommandParser(__doc__)
     parser.add_argument('photo', help='noisy picture, 8 bits and 3 channels')
-    parser.add_argument('--config', required=True, help='config file')
-    parser.add_argument('--checkpoint', required=True, help='checkpoint file')
+    add_model_options(parser)
     parser.add_argument(
         '--truth', help='the same without noise, to draw what is true beside')
-    parser.add_argument('--out', required=True, help='picture to write, PNG')
     parser.add_argument(
-        '--device', help='such as cpu or cuda:1; default: cuda if there is')
-    run_command(parser, draw, parser.parse_args())
+        '--out', type=output_file, required=True, help='picture to write')
+    add_device_argument(parser)
+    run_command(parser, draw)
 
 
 if __name__ == '__main__':
