@@ -221,15 +221,30 @@ class CrowdCountingInferencer:
 
 def _batches(pieces: Iterable[Tuple[CountedImage, Tile]],
              batch_size: int) -> Iterator[List[Tuple[CountedImage, Tile]]]:
-    """Neighbours of one size; others would need padding, which is seen."""
+    """Neighbours of one size; others would need padding, which is seen.
+
+    What was read before an error comes before the error.
+    """
     batch, shape = [], None
-    for image, tile in pieces:
+    pieces = iter(pieces)
+    while True:
+        try:
+            image, tile = next(pieces)
+        except StopIteration:
+            break
+        except Exception:
+            if batch:
+                yield batch
+            raise
         size = tuple(s.stop - s.start for s in tile.outer)
-        if batch and (size != shape or len(batch) == batch_size):
+        if batch and size != shape:
             yield batch
             batch = []
         batch.append((image, tile))
         shape = size
+        if len(batch) == batch_size:
+            yield batch
+            batch = []
     if batch:
         yield batch
 

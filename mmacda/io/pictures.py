@@ -24,6 +24,7 @@ ORDERS = ('rgb', 'bgr')
 WHITE = {np.dtype('uint8'): 255, np.dtype('uint16'): 65535}
 # No photograph of 16 bits is this dark: its white is another.
 DARK = 4095
+SLACK = 0.01  # of white
 
 
 class Picture(NamedTuple):
@@ -107,7 +108,7 @@ def load_picture(path: Path,
     if pixels.dtype == np.uint16:
         pixels = _from_black_to_white(pixels, white, path)
     elif pixels.dtype == np.float32 and not raw_floats:
-        pixels = _from_zero_to_one(pixels, path)
+        pixels = from_zero_to_one(pixels, path)
         dtype = np.uint16 if dtype is None else dtype
     if dtype is not None and not (raw_floats and pixels.dtype == np.float32):
         pixels = to_dtype(pixels, dtype)
@@ -211,11 +212,20 @@ def _from_black_to_white(pixels: np.ndarray, white: Optional[int],
     return pixels
 
 
-def _from_zero_to_one(pixels: np.ndarray, name: Path) -> np.ndarray:
+def from_zero_to_one(pixels: np.ndarray, name: Path) -> np.ndarray:
+    """Floating-point pixels with white at 1 or 255 as such with white at 1.
+
+    Those beyond black or white by a hundredth, as after resampling, are cut
+    off.
+
+    Raises:
+        ValueError: If one lies farther outside, or is not a number.
+    """
     low, high = float(pixels.min()), float(pixels.max())
-    if not (low >= 0 and high <= 255):  # NaN too
+    white = 1 if high <= 1 + SLACK else 255
+    if not (low >= -SLACK * white and high <= (1 + SLACK) * white):  # NaN too
         raise ValueError(
             f'{name} cannot be read as a picture: its pixels are '
             f'floating-point numbers from {low:.4g} to {high:.4g}, but must '
             'lie in 0 ... 1 or 0 ... 255')
-    return pixels / np.float32(255) if high > 1 else pixels
+    return np.clip(pixels / np.float32(white), 0, 1)

@@ -198,7 +198,7 @@ def test_floats_from_zero_to_one_or_255(save, channels):
         np.testing.assert_array_equal(read, RGB[..., :channels])
         assert read_picture(path).dtype == np.uint16
         assert picture_size(path) == (9, 6)
-    for factor, low in ((1.5, 0), (1, -300)):
+    for factor, low in ((1.5, 0), (1, -300), (1, np.nan)):
         path = save('a.tif', tiff(values * np.float32(factor) + low))
         with pytest.raises(ValueError, match='a.tif cannot be read.*float'):
             read_picture(path)

@@ -11,8 +11,12 @@ from mmengine.config import Config
 from PIL import Image
 from scipy.io import loadmat
 
+from mmacda.apis.load_model import load_model
+
 TOOLS = Path(__file__).parents[2] / 'tools'
 CONFIG = TOOLS.parent / 'configs/counting/ad-resnet-s_synthetic.py'
+
+
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Run a tool as a command would, and return what it printed."""
@@ -97,7 +101,7 @@ def test_train_resume_test_and_count(run, config, tmp_path):
     assert len(list((tmp_path / 'counted').iterdir())) == len(images)
 
 
-def test_errors_are_one_sentence(run, config, tmp_path):
+def test_errors_are_one_sentence(run, config, tmp_path, capsys):
     photo = tmp_path / 'photo.png'
     Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(photo)
     checkpoint = tmp_path / 'other.pth'
@@ -105,7 +109,41 @@ def test_errors_are_one_sentence(run, config, tmp_path):
     for words, arguments in (
         ('other.pth is not a checkpoint of this network', [photo]),
         ('no.pth', [photo, '--checkpoint', 'no.pth']),
+        ('photo.png is not a folder', [photo, '--out-dir', photo]),
     ):
-        with pytest.raises(SystemExit, match=f'^error: .*{words}'):
+        with pytest.raises(SystemExit) as ended:
             run('count.py', '--config', config, '--checkpoint', checkpoint,
                 *arguments)
+        line, = capsys.readouterr().err.splitlines()
+        assert line.startswith('count.py: error: ') and words in line
+        assert ended.value.code in (1, 2)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Three good ones, one that is cut off, one that macOS left."""
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    for name in ('1.png', '2.png', '4.png'):
+        Image.fromarray(np.zeros((32, 48, 3), np.uint8)).save(folder / name)
+    (folder / '3.png').write_bytes((folder / '1.png').read_bytes()[:50])
+    (folder / '._1.png').write_bytes(b'of macOS')
+    return folder
+
+
+def test_one_bad_file_among_many(run, config, tmp_path, photos, capsys):
+    checkpoint = tmp_path / 'c.pth'
+    torch.save(dict(state_dict=load_model(str(config)).state_dict()),
+               checkpoint)
+    arguments = ['count.py', photos, '--config', config, '--checkpoint',
+                 checkpoint, '--device', 'cpu']
+    with pytest.raises(SystemExit, match='1'):
+        run(*arguments)
+    printed = capsys.readouterr()
+    assert [line.split('\t')[0] for line in printed.out.splitlines()] == [
+        str(photos / name) for name in ('1.png', '2.png', '4.png')]
+    assert f'error: {photos / "3.png"} cannot be read' in printed.err
+    assert '1 photos could not be used' in printed.err
+    with pytest.raises(SystemExit, match='1'):
+        run(*arguments, '--stop-on-error')
+    assert len(capsys.readouterr().out.splitlines()) == 2
