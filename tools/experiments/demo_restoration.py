@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmacda.evaluation.image_quality import psnr, to_uint8
+from mmacda.io import read_picture
 from mmacda.models.losses import local_noise_level
 from mmacda.visualization.figures import save_figure
 from mmacda.visualization.restoration_figures import (CropRow, draw_crops,
@@ -177,8 +178,7 @@ def _write_json(path: str, content: dict) -> None:
 
 def read(work_dir: str, picture: str, name: str) -> np.ndarray:
     """A kept picture as RGB."""
-    return mmcv.imread(
-        osp.join(work_dir, f'{picture}_{name}.png'), channel_order='rgb')
+    return read_picture(osp.join(work_dir, f'{picture}_{name}.png'), 3)
 
 
 def draw(task: Task, folders: Dict[str, str], out: str) -> List[str]:
