@@ -6,10 +6,10 @@ from .digits import Digits
 from .patterns import MultiScalePatterns
 from .photographs import Photographs
 from .realsr import RealSR
-from .transforms import LoadImagePair
+from .transforms import LoadImagePair, LoadPicture
 
 __all__ = [
-    'CrowdDataset', 'Digits', 'LoadImagePair', 'MultiScalePatterns',
-    'NWPUCrowd', 'Photographs', 'RealSR', 'ShanghaiTech', 'SyntheticCrowd',
-    'UCFQNRF', 'transforms'
+    'CrowdDataset', 'Digits', 'LoadImagePair', 'LoadPicture',
+    'MultiScalePatterns', 'NWPUCrowd', 'Photographs', 'RealSR', 'ShanghaiTech',
+    'SyntheticCrowd', 'UCFQNRF', 'transforms'
 ]

@@ -6,9 +6,11 @@ from .crowd_packing import PackCrowdInputs
 from .density_map import GenerateDensityMap, density_map
 from .grey_image import GreyImage
 from .load_image_pair import LoadImagePair
+from .load_picture import LoadPicture
 
 __all__ = [
-    'GenerateDensityMap', 'GreyImage', 'LoadImagePair', 'PackCrowdInputs',
+    'GenerateDensityMap', 'GreyImage', 'LoadImagePair', 'LoadPicture',
+    'PackCrowdInputs',
     'RandomCropCrowd', 'RandomFlipCrowd', 'RandomScaleCrowd', 'ResizeCrowd',
     'density_map', 'head_pixels'
 ]
