@@ -3,10 +3,11 @@ from .crowd_geometry import (RandomCropCrowd, RandomFlipCrowd,
                              RandomScaleCrowd, ResizeCrowd)
 from .crowd_packing import PackCrowdInputs
 from .density_map import GenerateDensityMap, density_map, head_pixels
+from .keep_loaded import KeepLoaded
 from .load_image_pair import LoadImagePair
 
 __all__ = [
-    'GenerateDensityMap', 'LoadImagePair', 'PackCrowdInputs',
+    'GenerateDensityMap', 'KeepLoaded', 'LoadImagePair', 'PackCrowdInputs',
     'RandomCropCrowd', 'RandomFlipCrowd', 'RandomScaleCrowd', 'ResizeCrowd',
     'density_map', 'head_pixels'
 ]

@@ -1,0 +1,107 @@
+"""Tables and curves of an experiment, from its records alone."""
+import os.path as osp
+from typing import Dict, List, Tuple
+
+import numpy as np
+from rich.table import Table
+
+from mmacda.visualization.figures import draw_curves, save_figure
+
+from .catalogue import Experiment
+
+
+def by_row(experiment: Experiment,
+           found: List[dict]) -> Dict[str, Dict[int, dict]]:
+    """Records of one budget: name of the row -> seed -> record."""
+    rows: Dict[str, Dict[int, dict]] = {}
+    for row in experiment.rows:
+        seeds = {r['seed']: r for r in found if r['row'] == row.name}
+        if seeds:
+            rows[row.name] = dict(sorted(seeds.items()))
+    return rows
+
+
+def spread(values: np.ndarray, digits: int) -> str:
+    """Mean and sample standard deviation."""
+    text = f'{values.mean():.{digits}f}'
+    return text if len(values) < 2 else \
+        f'{text} ± {values.std(ddof=1):.{digits}f}'
+
+
+def paired(values: np.ndarray, twin: np.ndarray,
+           digits: int) -> Tuple[str, str]:
+    """Mean difference over pairs, and its 95 % interval by Student's t."""
+    differences = values - twin
+    mean = differences.mean()
+    if len(differences) < 2:
+        return f'{mean:+.{digits}f}', '-'
+    from scipy.stats import t
+    half = t.ppf(0.975, len(differences) - 1) * differences.std(
+        ddof=1) / len(differences)**0.5
+    return (f'{mean:+.{digits}f}',
+            f'{mean - half:+.{digits}f} to {mean + half:+.{digits}f}')
+
+
+def make_table(experiment: Experiment, found: List[dict],
+               budget: float) -> Table:
+    """Every row with mean, spread, cost and the paired comparison."""
+    rows = by_row(experiment, found)
+    table = Table(title=f'{experiment.title}; budget {budget:g}')
+    for column in ('network', 'seeds'):
+        table.add_column(column)
+    for name in experiment.metrics:
+        for column in (name, 'minus the twin, same seeds', '95 %'):
+            table.add_column(column, justify='right')
+    for column in ('parameters', 'FLOPs', 'processor s'):
+        table.add_column(column, justify='right')
+    twin = rows.get(experiment.rows[0].name, {})
+    for name, seeds in rows.items():
+        cells = [name, str(len(seeds))]
+        shared = [seed for seed in seeds if seed in twin]
+        for metric in experiment.metrics.values():
+            values = np.array(
+                [metric.read(r['metrics']) for r in seeds.values()])
+            cells.append(spread(values, metric.digits))
+            if seeds is twin or not shared:
+                cells += ['', '']
+                continue
+            cells += paired(*(np.array(
+                [metric.read(group[seed]['metrics']) for seed in shared])
+                              for group in (seeds, twin)), metric.digits)
+        first = next(iter(seeds.values()))
+        seconds = np.mean([r['cpu_seconds'] for r in seeds.values()])
+        cells += [
+            f'{first["parameters"]:,}', f'{first["flops"] / 1e6:,.1f} M',
+            f'{seconds:,.0f}'
+        ]
+        table.add_row(*cells)
+    return table
+
+
+def markdown(table: Table) -> str:
+    """A table as the documentation has it."""
+    headers = [str(column.header) for column in table.columns]
+    cells = zip(*(list(column.cells) for column in table.columns))
+    lines = [headers, ['---'] * len(headers), *cells]
+    return '\n'.join(f'| {" | ".join(map(str, line))} |' for line in lines)
+
+
+def draw(experiment: Experiment, found: List[dict], budget: float,
+         out: str) -> str:
+    """Draw the validation curves of the first metric; the picture's path."""
+    name, metric = next(iter(experiment.metrics.items()))
+    scalar = f'val/{metric.curve}'
+    curves = {}
+    for row, seeds in by_row(experiment, found).items():
+        lines = [[metric.read({metric.curve: value})
+                  for _, value in record['curves'].get(scalar, ())]
+                 for record in seeds.values()]
+        length = min(map(len, lines))
+        if length:
+            curves[row] = np.array([line[:length] for line in lines])
+    if not curves:
+        return ''
+    path = osp.join(out, f'{experiment.name}_budget{budget:g}.png')
+    save_figure(
+        draw_curves(curves, 'validation', name, experiment.title), path)
+    return path
