@@ -27,13 +27,15 @@ def missing_data(experiment: Experiment) -> List[str]:
             if not osp.exists(path)]
 
 
-def order(experiment: Experiment, seeds: int) -> Iterator[Tuple[Row, int]]:
+def order(experiments: List[Experiment],
+          seeds: int) -> Iterator[Tuple[Experiment, Row, int]]:
     """Trainings, so that there are soon pairs of the most telling rows."""
-    for number in sorted({row.order for row in experiment.rows}):
-        for seed in range(seeds):
-            for row in experiment.rows:
-                if row.order == number:
-                    yield row, seed
+    for number in sorted({row.order for e in experiments for row in e.rows}):
+        for experiment in experiments:
+            for seed in range(seeds):
+                for row in experiment.rows:
+                    if row.order == number:
+                        yield experiment, row, seed
 
 
 def stem(experiment: Experiment, row: Row, seed: int, budget: float) -> str:
@@ -42,13 +44,13 @@ def stem(experiment: Experiment, row: Row, seed: int, budget: float) -> str:
     return f'{experiment.name}_{config}_budget{budget:g}_seed{seed}'
 
 
-def run(experiment: Experiment, args: Namespace) -> None:
+def run(experiments: List[Experiment], args: Namespace) -> None:
     """Train what has no record yet.
 
     Raises:
         ValueError: If a record is of another config.
     """
-    for row, seed in order(experiment, args.seeds):
+    for experiment, row, seed in order(experiments, args.seeds):
         name = stem(experiment, row, seed, args.budget)
         path = osp.join(args.records, f'{name}.json')
         work_dir = osp.join(args.out, name)
@@ -133,14 +135,15 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     console = Console(width=150)
     chosen = [EXPERIMENTS[name] for name in args.experiment]
-    for experiment in chosen:
-        missing = missing_data(experiment)
-        if args.only_print:
-            continue
-        if missing:
-            print(f'{experiment.name} is left out. ' + '\n'.join(missing))
-            continue
-        run(experiment, args)
+    if not args.only_print:
+        ready = []
+        for experiment in chosen:
+            missing = missing_data(experiment)
+            if missing:
+                print(f'{experiment.name} is left out. ' + '\n'.join(missing))
+            else:
+                ready.append(experiment)
+        run(ready, args)
     for experiment in chosen:
         report(experiment, args, console)
 
