@@ -15,6 +15,7 @@ from rich.console import Console
 
 from tools.experiments import records
 
+from .baselines import measure
 from .catalogue import EXPERIMENTS, Experiment, Row
 from .tables import draw, make_table, markdown
 from .training import ROOT, prepare, train
@@ -27,20 +28,20 @@ def missing_data(experiment: Experiment) -> List[str]:
             if not osp.exists(path)]
 
 
-def order(experiments: List[Experiment],
-          seeds: int) -> Iterator[Tuple[Experiment, Row, int]]:
+def order(experiments: List[Experiment], seeds: int,
+          depth: int) -> Iterator[Tuple[Experiment, Row, int]]:
     """Trainings, so that there are soon pairs of the most telling rows."""
-    for number in sorted({row.order for e in experiments for row in e.rows}):
+    for number in range(depth + 1):
         for experiment in experiments:
             for seed in range(seeds):
                 for row in experiment.rows:
-                    if row.order == number:
+                    if row.order == number and not (row.baseline and seed):
                         yield experiment, row, seed
 
 
 def stem(experiment: Experiment, row: Row, seed: int, budget: float) -> str:
     """Name of the record and of the work folder."""
-    config = osp.splitext(osp.basename(row.config))[0]
+    config = row.baseline or osp.splitext(osp.basename(row.config))[0]
     return f'{experiment.name}_{config}_budget{budget:g}_seed{seed}'
 
 
@@ -50,7 +51,8 @@ def run(experiments: List[Experiment], args: Namespace) -> None:
     Raises:
         ValueError: If a record is of another config.
     """
-    for experiment, row, seed in order(experiments, args.seeds):
+    for experiment, row, seed in order(
+            experiments, args.seeds, args.depth):
         name = stem(experiment, row, seed, args.budget)
         path = osp.join(args.records, f'{name}.json')
         work_dir = osp.join(args.out, name)
@@ -61,10 +63,11 @@ def run(experiments: List[Experiment], args: Namespace) -> None:
                                  'remove it or choose other --records')
             continue
         print(f'--- {name}', flush=True)
+        function = measure if row.baseline else train
         records.write_record(
             path,
-            train(experiment, row, seed, args.budget, work_dir,
-                  args.cfg_options))
+            function(experiment, row, seed, args.budget, work_dir,
+                     args.cfg_options))
 
 
 def report(experiment: Experiment, args: Namespace, console: Console) -> None:
@@ -98,6 +101,12 @@ def parse_args() -> Namespace:
         type=float,
         default=1,
         help='length of every training, in parts of the configs\' schedule')
+    parser.add_argument(
+        '--depth',
+        type=int,
+        default=2,
+        choices=range(3),
+        help='0: the most telling rows of each table only; 2: all')
     parser.add_argument(
         '--threads', type=int, default=0, help='default: as many as cores')
     parser.add_argument(
@@ -133,7 +142,7 @@ def main() -> None:
         import torch
         os.environ['OMP_NUM_THREADS'] = str(args.threads)
         torch.set_num_threads(args.threads)
-    console = Console(width=150)
+    console = Console(width=140)
     chosen = [EXPERIMENTS[name] for name in args.experiment]
     if not args.only_print:
         ready = []

@@ -1,6 +1,6 @@
 """Tables and curves of an experiment, from its records alone."""
 import os.path as osp
-from typing import Dict, List, Tuple
+from typing import Dict, List
 
 import numpy as np
 from rich.table import Table
@@ -28,18 +28,17 @@ def spread(values: np.ndarray, digits: int) -> str:
         f'{text} ± {values.std(ddof=1):.{digits}f}'
 
 
-def paired(values: np.ndarray, twin: np.ndarray,
-           digits: int) -> Tuple[str, str]:
+def paired(values: np.ndarray, twin: np.ndarray, digits: int) -> str:
     """Mean difference over pairs, and its 95 % interval by Student's t."""
     differences = values - twin
     mean = differences.mean()
+    text = f'{mean:+.{digits}f}'
     if len(differences) < 2:
-        return f'{mean:+.{digits}f}', '-'
+        return text
     from scipy.stats import t
     half = t.ppf(0.975, len(differences) - 1) * differences.std(
         ddof=1) / len(differences)**0.5
-    return (f'{mean:+.{digits}f}',
-            f'{mean - half:+.{digits}f} to {mean + half:+.{digits}f}')
+    return f'{text} ({mean - half:+.{digits}f} to {mean + half:+.{digits}f})'
 
 
 def make_table(experiment: Experiment, found: List[dict],
@@ -50,24 +49,30 @@ def make_table(experiment: Experiment, found: List[dict],
     for column in ('network', 'seeds'):
         table.add_column(column)
     for name in experiment.metrics:
-        for column in (name, 'minus the twin, same seeds', '95 %'):
+        for column in (name, 'minus the twin (95 %)'):
             table.add_column(column, justify='right')
-    for column in ('parameters', 'FLOPs', 'processor s'):
+    size = '{1} x {2}'.format(*experiment.shape)
+    for column in ('parameters', f'FLOPs at {size}', 'processor s'):
         table.add_column(column, justify='right')
     twin = rows.get(experiment.rows[0].name, {})
+    baselines = {row.name for row in experiment.rows if row.baseline}
     for name, seeds in rows.items():
-        cells = [name, str(len(seeds))]
+        plain = name in baselines
+        cells = [name, '' if plain else str(len(seeds))]
         shared = [seed for seed in seeds if seed in twin]
         for metric in experiment.metrics.values():
             values = np.array(
                 [metric.read(r['metrics']) for r in seeds.values()])
             cells.append(spread(values, metric.digits))
-            if seeds is twin or not shared:
-                cells += ['', '']
+            if plain or seeds is twin or not shared:
+                cells.append('')
                 continue
-            cells += paired(*(np.array(
-                [metric.read(group[seed]['metrics']) for seed in shared])
-                              for group in (seeds, twin)), metric.digits)
+            pair = (np.array([metric.read(group[seed]['metrics'])
+                              for seed in shared]) for group in (seeds, twin))
+            cells.append(paired(*pair, metric.digits))
+        if plain:
+            table.add_row(*cells, '', '', '')
+            continue
         first = next(iter(seeds.values()))
         seconds = np.mean([r['cpu_seconds'] for r in seeds.values()])
         cells += [
@@ -96,7 +101,7 @@ def draw(experiment: Experiment, found: List[dict], budget: float,
         lines = [[metric.read({metric.curve: value})
                   for _, value in record['curves'].get(scalar, ())]
                  for record in seeds.values()]
-        length = min(map(len, lines))
+        length = min(map(len, lines))  # none of a baseline
         if length:
             curves[row] = np.array([line[:length] for line in lines])
     if not curves:

@@ -88,28 +88,50 @@ def train(experiment: Experiment, row: Row, seed: int, budget: float,
         dict: The record, see :mod:`tools.experiments.records`.
     """
     cfg = prepare(row, seed, budget, work_dir, overrides)
-    fingerprint = records.digest(cfg)
-    check_folder(work_dir, fingerprint)
+    check_folder(work_dir, records.digest(cfg))
     runner = Runner.from_cfg(cfg)
     runner.register_hook(Effort())
     runner.train()
-    metrics = runner.test()
+    runner.test()
     hub = runner.message_hub
+    metrics = {  # the loops of some frameworks return none
+        name.partition('/')[2]: values.current()
+        for name, values in hub.log_scalars.items()
+        if name.startswith('test/') and not name.endswith('time')
+    }
     counts = count_model(build_model(Config(cfg.to_dict())), experiment.shape)
-    return dict(
-        experiment=experiment.name,
-        row=row.name,
-        config=f'configs/{row.config}',
+    return make_record(
+        experiment,
+        row,
+        seed,
+        budget,
+        cfg,
+        metrics,
         overrides=overrides or {},
-        budget=budget,
-        seed=seed,
-        digest=fingerprint,
-        metrics={name: float(value) for name, value in metrics.items()},
         curves=read_curves(experiment, hub),
         parameters=int(counts['params']),
         flops=int(counts['flops']),
         seconds=round(hub.get_info('evidence_seconds'), 1),
-        cpu_seconds=round(hub.get_info('evidence_cpu_seconds'), 1),
+        cpu_seconds=round(hub.get_info('evidence_cpu_seconds'), 1))
+
+
+def make_record(experiment: Experiment, row: Row, seed: int, budget: float,
+                cfg: Config, metrics: dict, **known: Any) -> dict:
+    """A record; what is not known of it, as of a baseline, is nothing."""
+    return dict(
+        experiment=experiment.name,
+        row=row.name,
+        config=f'configs/{row.config}',
+        overrides=known.get('overrides', {}),
+        budget=budget,
+        seed=seed,
+        digest=records.digest(cfg),
+        metrics={name: float(value) for name, value in metrics.items()},
+        curves=known.get('curves', {}),
+        parameters=known.get('parameters', 0),
+        flops=known.get('flops', 0),
+        seconds=known.get('seconds', 0.),
+        cpu_seconds=known.get('cpu_seconds', 0.),
         threads=torch.get_num_threads(),
         versions=records.versions(),
         machine=records.processor())
