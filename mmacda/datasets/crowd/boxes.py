@@ -31,8 +31,8 @@ class BoxCounting(CrowdDataset):
 
     Raises:
         FileNotFoundError: If a folder, an image or an annotation is missing.
-        ValueError: If an argument or a file is not what it should be, or no
-            object of ``classes`` occurs.
+        ValueError: If an argument or a file is not what it should be, or a
+            class has no object in the dataset.
     """
 
     def __init__(self,
@@ -58,12 +58,19 @@ class BoxCounting(CrowdDataset):
 
     def load_data_list(self) -> List[dict]:
         data_list = super().load_data_list()
-        wanted = {*(self.classes or ()), *self.ignore_classes}
-        if wanted and not wanted & self.seen:
+        unknown = {*(self.classes or ()), *self.ignore_classes} - self.seen
+        if unknown:  # in this split: not yet an error
+            names = self.seen | self.known_classes()
+            unknown -= names
+        if unknown:
             raise ValueError(
-                f'{type(self).__name__}: no object of {sorted(wanted)} occurs '
-                f'in {self.data_root}, only of {sorted(self.seen)}')
+                f'{type(self).__name__}: no object of {sorted(unknown)} '
+                f'occurs in {self.data_root}, only of {sorted(names)}')
         return data_list
+
+    def known_classes(self) -> set:
+        """Names of all classes of the dataset, in other splits too."""
+        raise NotImplementedError
 
     def collect(self, objects: Iterable[tuple], path: str) -> dict:
         """Points and regions of one image.

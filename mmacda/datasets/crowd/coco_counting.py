@@ -55,12 +55,6 @@ class COCOCounting(BoxCounting):
             str(self._get(category, 'name', 'a category'))
             for category in content['categories']
         }
-        unknown = {*(self.classes or ()), *self.ignore_classes} - set(
-            self._names.values())
-        if unknown:
-            raise ValueError(f'{self.ann_file} has no category '
-                             f'{sorted(unknown)}, only '
-                             f'{sorted(self._names.values())}')
         folder = self.data_prefix.get('img_path', '')
         files = {}
         for image in content['images']:
@@ -107,6 +101,10 @@ class COCOCounting(BoxCounting):
         return self.collect(
             [self._object(entry, ann_path)
              for entry in self._entries[ann_path]], ann_path)
+
+    def known_classes(self) -> set:
+        """Names of the categories."""
+        return set(self._names.values())
 
     def _object(self, entry: dict, path: str) -> tuple:
         category = self._get(entry, 'category_id', 'an annotation')

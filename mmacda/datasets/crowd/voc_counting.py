@@ -1,5 +1,6 @@
 """Counting what is annotated in Pascal VOC's layout."""
 import os
+from glob import escape, glob
 from typing import List
 from xml.etree import ElementTree
 
@@ -76,6 +77,19 @@ class VOCCounting(BoxCounting):
         return self.collect(
             [self._object(entry, ann_path) for entry in root.iter('object')],
             ann_path)
+
+    def known_classes(self) -> set:
+        """Names in all annotations that can be read."""
+        names = set()
+        for path in glob(
+                os.path.join(escape(self.data_root), 'Annotations', '*.xml')):
+            try:
+                entries = ElementTree.parse(path).getroot().iter('object')
+            except (ElementTree.ParseError, ValueError):
+                continue
+            names.update((entry.findtext('name') or '').strip()
+                         for entry in entries)
+        return names
 
     def _object(self, entry: ElementTree.Element, path: str) -> tuple:
         name = (entry.findtext('name') or '').strip()
