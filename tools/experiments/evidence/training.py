@@ -92,8 +92,14 @@ def train(experiment: Experiment, row: Row, seed: int, budget: float,
     runner = Runner.from_cfg(cfg)
     runner.register_hook(Effort())
     runner.train()
-    runner.test()
     hub = runner.message_hub
+    # Read before the test, which may load the last checkpoint: it was written
+    # before the last validation.
+    known = dict(
+        curves=read_curves(experiment, hub),
+        seconds=round(hub.get_info('evidence_seconds'), 1),
+        cpu_seconds=round(hub.get_info('evidence_cpu_seconds'), 1))
+    runner.test()
     metrics = {  # the loops of some frameworks return none
         name.partition('/')[2]: values.current()
         for name, values in hub.log_scalars.items()
@@ -108,11 +114,9 @@ def train(experiment: Experiment, row: Row, seed: int, budget: float,
         cfg,
         metrics,
         overrides=overrides or {},
-        curves=read_curves(experiment, hub),
         parameters=int(counts['params']),
         flops=int(counts['flops']),
-        seconds=round(hub.get_info('evidence_seconds'), 1),
-        cpu_seconds=round(hub.get_info('evidence_cpu_seconds'), 1))
+        **known)
 
 
 def make_record(experiment: Experiment, row: Row, seed: int, budget: float,
