@@ -13,6 +13,7 @@ from tools.experiments.evidence import __main__ as command
 from tools.experiments.evidence import training
 from tools.experiments.evidence.catalogue import (EXPERIMENTS, Experiment,
                                                   Metric, Row)
+from tools.experiments.evidence.document import write_document
 from tools.experiments.evidence.tables import make_table, markdown, paired
 
 CONFIGS = Path(training.ROOT) / 'configs'
@@ -169,6 +170,39 @@ def test_the_comparison_is_that_of_a_paired_t_test():
             f'{interval.high:+.2f}) | 10 | 2.0 M | 5 |') in text
     assert text.startswith('| adaptive | 5 |')
     assert paired(np.array([1.]), np.array([3.]), 1) == '-2.0'
+
+
+def test_a_section_of_a_document_is_replaced(tmp_path):
+    path = tmp_path / 'docs' / 'evidence.md'
+    path.parent.mkdir()
+    path.write_text('Before.\n<!-- digits -->\nold\n<!-- end of digits -->\n'
+                    'After.\n')
+    found = [dict(make_record('plain', 0, 90.), curves={}, budget=0.5)]
+    for _ in range(2):
+        write_document(str(path), DIGITS, found)
+        text = path.read_text()
+        assert text.startswith('Before.\n') and text.endswith('After.\n')
+        assert text.count('| plain | 1 | 10.00 |') == 1
+        assert 'SEEDS=3 BUDGET=0.5`' in text and 'old' not in text
+    assert 'images' not in text
+    curve = {'val/accuracy/top1': [[1, 50.], [2, 60.], [3, 70.]]}
+    found[0]['curves'] = curve
+    write_document(str(path), DIGITS, found)
+    assert '(images/evidence-digits.png)' in path.read_text()
+    assert (tmp_path / 'docs/images/evidence-digits.png').is_file()
+    with pytest.raises(ValueError, match='has them 0 times'):
+        write_document(str(path), DIGITS._replace(name='other'), found)
+
+
+@pytest.mark.parametrize('name', [e for e in EXPERIMENTS if e != 'digits'])
+def test_the_documentation_says_what_the_records_say(name, tmp_path):
+    document = Path(training.ROOT) / 'docs' / 'evidence.md'
+    copy = tmp_path / 'evidence.md'
+    copy.write_text(document.read_text())
+    found = records.read_records(
+        str(Path(training.ROOT) / 'benchmarks' / 'evidence'), name)
+    write_document(str(copy), EXPERIMENTS[name], found)
+    assert copy.read_text() == document.read_text()
 
 
 def test_records_are_whole(tmp_path):

@@ -17,6 +17,7 @@ from tools.experiments import records
 
 from .baselines import measure
 from .catalogue import EXPERIMENTS, Experiment, Row
+from .document import budgets, write_document
 from .tables import draw, make_table, markdown
 from .training import ROOT, prepare, train
 
@@ -73,7 +74,7 @@ def run(experiments: List[Experiment], args: Namespace) -> None:
 def report(experiment: Experiment, args: Namespace, console: Console) -> None:
     """Print the tables of all budgets and draw the curves."""
     found = records.read_records(args.records, experiment.name)
-    for budget in sorted({record['budget'] for record in found}):
+    for budget in budgets(found):
         these = [r for r in found if r['budget'] == budget]
         table = make_table(experiment, these, budget)
         if args.markdown:
@@ -81,9 +82,11 @@ def report(experiment: Experiment, args: Namespace, console: Console) -> None:
         else:
             console.print(table)
         print('\n'.join(experiment.notes))
-        path = draw(experiment, these, budget, args.out)
-        if path:
+        path = osp.join(args.out, f'{experiment.name}_budget{budget:g}.png')
+        if draw(experiment, these, path):
             print(f'curves: {path}')
+    if args.document:
+        write_document(args.document, experiment, found)
     if not found:
         print(f'{experiment.name}: no records in {args.records}')
 
@@ -124,6 +127,10 @@ def parse_args() -> Namespace:
         help='train nothing, print what there is')
     parser.add_argument(
         '--markdown', action='store_true', help='tables as Markdown')
+    parser.add_argument(
+        '--document',
+        metavar='FILE',
+        help='Markdown file to bring up to the records: docs/evidence.md')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()

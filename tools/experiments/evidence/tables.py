@@ -1,5 +1,4 @@
 """Tables and curves of an experiment, from its records alone."""
-import os.path as osp
 from typing import Dict, List
 
 import numpy as np
@@ -91,22 +90,34 @@ def markdown(table: Table) -> str:
     return '\n'.join(f'| {" | ".join(map(str, line))} |' for line in lines)
 
 
-def draw(experiment: Experiment, found: List[dict], budget: float,
-         out: str) -> str:
-    """Draw the validation curves of the first metric; the picture's path."""
-    name, metric = next(iter(experiment.metrics.items()))
-    scalar = f'val/{metric.curve}'
+def read_curves(experiment: Experiment, found: List[dict],
+                scalar: str) -> Dict[str, np.ndarray]:
+    """Values of a scalar over the trainings: row -> (seeds, steps)."""
     curves = {}
     for row, seeds in by_row(experiment, found).items():
-        lines = [[metric.read({metric.curve: value})
-                  for _, value in record['curves'].get(scalar, ())]
+        lines = [[value for _, value in record['curves'].get(scalar, ())]
                  for record in seeds.values()]
         length = min(map(len, lines))  # none of a baseline
         if length:
             curves[row] = np.array([line[:length] for line in lines])
-    if not curves:
-        return ''
-    path = osp.join(out, f'{experiment.name}_budget{budget:g}.png')
-    save_figure(
-        draw_curves(curves, 'validation', name, experiment.title), path)
-    return path
+    return curves
+
+
+def draw(experiment: Experiment, found: List[dict], path: str) -> bool:
+    """Draw the validations of the first metric, if there are any.
+
+    Where there are fewer than three, the loss of the training is drawn.
+    """
+    name, metric = next(iter(experiment.metrics.items()))
+    curves = read_curves(experiment, found, f'val/{metric.curve}')
+    curves = {
+        row: np.vectorize(lambda v: metric.read({metric.curve: v}))(values)
+        for row, values in curves.items()
+    }
+    step = 'validation'
+    if not curves or min(c.shape[1] for c in curves.values()) < 3:
+        curves = read_curves(experiment, found, 'train/loss')
+        name, step = 'loss of the training', 'percent of the training'
+    if curves:
+        save_figure(draw_curves(curves, step, name, experiment.title), path)
+    return bool(curves)
