@@ -11,9 +11,8 @@ from mmengine.config import Config
 from PIL import Image
 from scipy.io import loadmat
 
-from mmacda.checkpoints import load_checkpoint
-
 from mmacda.apis.load_model import load_model
+from mmacda.checkpoints import load_checkpoint
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 CONFIG = TOOLS.parent / 'configs/counting/ad-resnet-s_synthetic.py'
