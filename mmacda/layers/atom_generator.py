@@ -1,5 +1,5 @@
 """The light two-layer network that predicts basis coefficients."""
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 import torch.nn as nn
@@ -39,7 +39,7 @@ class GeneratorConv2d(_ConvNd):
                          padding_mode)  # type: ignore[arg-type]  # a Literal
 
     def forward(self, x: Tensor) -> Tensor:
-        padding = self.padding
+        padding: Any = self.padding  # pixels, never 'same'
         if self.padding_mode != 'zeros':
             pad_h, pad_w = padding
             x = F.pad(x, (pad_w, pad_w, pad_h, pad_h), mode=self.padding_mode)

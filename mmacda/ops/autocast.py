@@ -36,6 +36,8 @@ def autocast_dtype(device: str) -> Optional[torch.dtype]:
 
 
 def _old_autocast_dtype(device: str) -> Optional[torch.dtype]:
+    enabled: Any
+    dtype: Any
     if device == 'cuda':
         enabled, dtype = (torch.is_autocast_enabled,
                           torch.get_autocast_gpu_dtype)

@@ -30,9 +30,9 @@ def cache_folder() -> Path:
     Raises:
         BuildError: If there is no home folder.
     """
-    root = os.environ.get('XDG_CACHE_HOME', '')
+    given = os.environ.get('XDG_CACHE_HOME', '')
     try:  # the standard says that a relative path counts for nothing
-        root = Path(root) if os.path.isabs(root) else Path.home() / '.cache'
+        root = Path(given) if os.path.isabs(given) else Path.home() / '.cache'
     except RuntimeError as error:
         raise BuildError(f'no cache folder: {error}') from None
     return root / 'mmacda'

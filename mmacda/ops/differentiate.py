@@ -1,5 +1,5 @@
 """The gradients of a call, by the backend that served it."""
-from typing import Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -29,7 +29,7 @@ class _NotTwice(torch.autograd.Function):
         raise RuntimeError(ONCE)
 
 
-def without_negation(tensor: Optional[Tensor]) -> Optional[Tensor]:
+def without_negation(tensor: Any) -> Any:
     """The tensor with its values in memory.
 
     PyTorch negates lazily, as for ``x.conj().imag``: what reads the memory

@@ -130,15 +130,14 @@ def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
                                    backend)
     x, alpha, atom_bases, weight = (
         without_negation(t) for t in (x, alpha, atom_bases, weight))
-    name, module = choose_backend(backend, x, alpha, atom_bases, weight,
-                                  geometry)
+    name, _ = choose_backend(backend, x, alpha, atom_bases, weight, geometry)
     if name in DIFFERENTIABLE:
-        return module.adaptive_conv2d(x, alpha, atom_bases, weight, None,
-                                      *geometry)
+        return DIFFERENTIABLE[name].adaptive_conv2d(x, alpha, atom_bases,
+                                                    weight, None, *geometry)
     if torch.is_grad_enabled():
         return _AdaptiveConv2d.apply(x, alpha, atom_bases, weight, geometry,
                                      name)
-    return call_as_given(module.forward, x, alpha, atom_bases, weight,
+    return call_as_given(BACKENDS[name].forward, x, alpha, atom_bases, weight,
                          geometry)
 
 

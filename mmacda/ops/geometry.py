@@ -23,8 +23,9 @@ def to_pair(value: Any, name: str, minimum: int) -> Pair:
         ValueError: If an entry is not an integer of at least ``minimum``.
     """
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, ) * 2
-    numbers = [as_integer(v) for v in pair]
-    if len(numbers) != 2 or any(n is None or n < minimum for n in numbers):
+    numbers = [n for n in map(as_integer, pair)
+               if n is not None and n >= minimum]
+    if not len(numbers) == len(pair) == 2:
         raise ValueError(f'{name} must be an integer of at least {minimum} or '
                          f'a pair of them, but got {value!r}')
     return numbers[0], numbers[1]

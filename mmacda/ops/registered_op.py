@@ -16,12 +16,12 @@ from .memory_format import memory_format_of
 from .tracing import ONCE, is_recorded, is_transformed
 
 
-def serves(*tensors: Optional[Tensor]) -> bool:
+def serves(first: Tensor, *others: Optional[Tensor]) -> bool:
     """Whether a call must be an operator: it is compiled or recorded."""
     if not AVAILABLE:
         return False
     if not torch.compiler.is_compiling():
-        if not is_recorded(*tensors) or is_transformed() \
+        if not is_recorded(first, *others) or is_transformed() \
                 or torch.jit.is_tracing():
             return False
     return not torch.onnx.is_in_onnx_export()

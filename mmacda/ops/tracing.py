@@ -28,20 +28,20 @@ def is_symbolic(value: Any) -> bool:
     return isinstance(value, torch.fx.Proxy)
 
 
-def is_recorded(*tensors: Optional[Tensor]) -> bool:
+def is_recorded(first: Tensor, *others: Optional[Tensor]) -> bool:
     """Whether something records or replaces the operators of this call.
 
     The first tensor is on the device of the call.
     """
-    if _count_modes() or tensors[0].is_meta:
+    if _count_modes() or first.is_meta:
         return True
-    for tensor in tensors:
+    for tensor in (first, *others):
         if type(tensor) not in PLAIN_TYPES and _is_replaced(tensor):
             return True
     return False
 
 
-def _is_replaced(tensor: Tensor) -> bool:
+def _is_replaced(tensor: Any) -> bool:
     return type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__
 
 
@@ -50,7 +50,8 @@ def is_transformed() -> bool:
     return _is_transforming() or forward_ad._current_level >= 0
 
 
-def find_obstacle(*tensors: Optional[Tensor]) -> Optional[str]:
+def find_obstacle(first: Tensor,
+                  *others: Optional[Tensor]) -> Optional[str]:
     """Reason why the memory of tensors must not be read or written directly.
 
     None for plain, dense tensors: every other backend than the reference
@@ -59,10 +60,10 @@ def find_obstacle(*tensors: Optional[Tensor]) -> Optional[str]:
     if is_transformed():
         return ("torch.func's transforms (vmap, grad, jvp) and forward-mode "
                 "differentiation need backend='reference'")
-    if is_recorded(*tensors):
+    if is_recorded(first, *others):
         return ('something records or replaces its operators (a dispatch '
                 'mode, a tensor subclass or the meta device)')
-    for tensor in tensors:
+    for tensor in (first, *others):
         if tensor is not None and (tensor.layout is not torch.strided
                                    or tensor.is_neg()):
             return 'a tensor is sparse, or is to be negated when it is read'

@@ -1,7 +1,7 @@
 """What the native backend knows about a call before it sees the values."""
 import ctypes
 from functools import lru_cache
-from typing import Optional
+from typing import Dict, Optional
 
 import numpy as np
 import torch
@@ -110,7 +110,7 @@ class Plan:
         products = alpha_shape[0] * out_height * out_width * atoms * channels
         products *= len(rows) + out_channels // groups
         self.most_threads = 1 + products // PRODUCTS_PER_THREAD
-        self.floats = {}
+        self.floats: Dict[tuple, int] = {}
 
     def threads(self) -> int:
         return min(torch.get_num_threads(), self.most_threads, MAX_THREADS)
