@@ -16,7 +16,7 @@ from .arguments import (check_counts, check_input, check_kernel_size,
 from .conv2d_like import Conv2dLike
 
 GENERATOR_KEYS = ('type', 'hidden_channels', 'kernel_size', 'norm_cfg',
-                  'act_cfg', 'init_cfg')
+                  'act_cfg', 'init_cfg', 'bias_spread')
 # Mean square of the coefficients at the start: E[tanh(n)^2], n ~ N(0, 1).
 COEFFICIENT_ENERGY = 0.394
 

@@ -64,8 +64,12 @@ CIFAR = Experiment(
             'lenet/lenet-w16-40_1xb64_cifar10-jpeg.py'),
         Row('LeNet + ACDA, generator 1x1 1x1',
             'lenet/lenet-acda-g11_1xb64_cifar10-jpeg.py'),
+        Row('LeNet + ACDA, generator 1x1 1x1, biases spread',
+            'lenet/lenet-acda-g11-spread_1xb64_cifar10-jpeg.py'),
         Row('LeNet + ACDA, generator 3x3 3x3',
             'lenet/lenet-acda_1xb64_cifar10-jpeg.py', 1),
+        Row('LeNet + ACDA, generator 3x3 3x3, biases spread',
+            'lenet/lenet-acda-spread_1xb64_cifar10-jpeg.py', 1),
         Row('LeNet + ACDA, generator 3x3 1x1',
             'lenet/lenet-acda-g31_1xb64_cifar10-jpeg.py', 2),
         Row('LeNet, widened to the FLOPs of 3x3 3x3',
@@ -86,6 +90,7 @@ CELLS = Experiment(
     'cells', 'BCCD at half resolution: counting red blood cells', (
         Row('twin (3x3)', 'counting/ad-resnet-xs-conv_1xb8_bccd.py'),
         Row('ACDA', 'counting/ad-resnet-xs_1xb8_bccd.py'),
+        Row('ACDA, biases spread', 'counting/ad-resnet-xs-spread_1xb8_bccd.py'),
         Row('the mean of the training set',
             'counting/ad-resnet-xs_1xb8_bccd.py', 0, 'training_mean'),
     ), {
