@@ -90,7 +90,8 @@ CELLS = Experiment(
     'cells', 'BCCD at half resolution: counting red blood cells', (
         Row('twin (3x3)', 'counting/ad-resnet-xs-conv_1xb8_bccd.py'),
         Row('ACDA', 'counting/ad-resnet-xs_1xb8_bccd.py'),
-        Row('ACDA, biases spread', 'counting/ad-resnet-xs-spread_1xb8_bccd.py'),
+        Row('ACDA, biases spread',
+            'counting/ad-resnet-xs-spread_1xb8_bccd.py'),
         Row('the mean of the training set',
             'counting/ad-resnet-xs_1xb8_bccd.py', 0, 'training_mean'),
     ), {
