@@ -68,11 +68,11 @@ class AtomGenerator(BaseModule):
             bias instead. Default: dict(type='BN').
         act_cfg (dict, optional): Activation after each norm.
             Default: dict(type='Tanh').
-        init_cfg (dict, optional): Initialization config. Default: None.
         bias_spread (float): The biases of the last norm start uniformly in
             [-bias_spread, bias_spread], so that a part of every filter is the
             same at all pixels from the first step on. Default: 0, as in the
             authors' release: filters that average to nothing.
+        init_cfg (dict, optional): Initialization config. Default: None.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -90,8 +90,8 @@ class AtomGenerator(BaseModule):
                  padding_mode: str = 'zeros',
                  norm_cfg: Optional[dict] = dict(type='BN'),
                  act_cfg: Optional[dict] = dict(type='Tanh'),
-                 init_cfg: Optional[dict] = None,
-                 bias_spread: float = 0.):
+                 bias_spread: float = 0.,
+                 init_cfg: Optional[dict] = None):
         super().__init__(init_cfg)
         check_counts(
             in_channels=in_channels,
