@@ -1,6 +1,5 @@
 """The light two-layer network that predicts basis coefficients."""
-import math
-from typing import Optional, Tuple
+from typing import Optional
 
 import torch
 import torch.nn as nn
@@ -142,7 +141,7 @@ class AtomGenerator(BaseModule):
         self.norm2 = self._norm(norm_cfg, out_channels)
         self.act1 = self._act(act_cfg)
         self.act2 = self._act(act_cfg)
-        if not 0 <= bias_spread < math.inf:
+        if not 0 <= bias_spread < float('inf'):
             raise ValueError('bias_spread must be a number of at least 0, but '
                              f'got {bias_spread!r}')
         self.bias_spread = bias_spread
@@ -160,7 +159,7 @@ class AtomGenerator(BaseModule):
     def _act(cfg: Optional[dict]) -> nn.Module:
         return build_activation_layer(cfg) if cfg else nn.Identity()
 
-    def _last_affine(self) -> Tuple[Optional[Tensor], Optional[Tensor]]:
+    def _last_affine(self) -> tuple:
         """Weight and bias that the last activation sees."""
         last = self.conv2 if isinstance(self.norm2, nn.Identity) \
             else self.norm2
