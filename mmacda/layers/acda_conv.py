@@ -22,7 +22,7 @@ from .leaf import traced_as_leaf
 from .untrained import Untouched, warn_of_untrained
 
 GENERATOR_KEYS = ('type', 'hidden_channels', 'kernel_size', 'norm_cfg',
-                  'act_cfg', 'init_cfg')
+                  'act_cfg', 'init_cfg', 'bias_spread')
 # Mean square of the coefficients at the start: E[tanh(n)^2], n ~ N(0, 1).
 COEFFICIENT_ENERGY = 0.394
 

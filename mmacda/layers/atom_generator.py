@@ -79,6 +79,10 @@ class AtomGenerator(BaseModule):
             Default: dict(type='BN').
         act_cfg (dict, optional): Activation after each norm.
             Default: dict(type='Tanh').
+        bias_spread (float): The biases of the last norm start uniformly in
+            [-bias_spread, bias_spread], so that a part of every filter is the
+            same at all pixels from the first step on. Default: 0, as in the
+            authors' release: filters that average to nothing.
         init_cfg (dict, optional): Initialization config. Default: None.
 
     Raises:
@@ -97,6 +101,7 @@ class AtomGenerator(BaseModule):
                  padding_mode: str = 'zeros',
                  norm_cfg: Optional[dict] = dict(type='BN'),
                  act_cfg: Optional[dict] = dict(type='Tanh'),
+                 bias_spread: float = 0.,
                  init_cfg: Optional[dict] = None):
         super().__init__(plain_init_cfg(init_cfg))
         check_counts(
@@ -148,6 +153,15 @@ class AtomGenerator(BaseModule):
         self.norm2 = self._norm(norm_cfg, out_channels)
         self.act1 = self._act(act_cfg)
         self.act2 = self._act(act_cfg)
+        if not 0 <= bias_spread < float('inf'):
+            raise ValueError('bias_spread must be a number of at least 0, but '
+                             f'got {bias_spread!r}')
+        self.bias_spread = bias_spread
+        if bias_spread and self._last_affine()[1] is None:
+            raise ValueError(
+                'bias_spread needs a norm with a bias (norm_cfg=dict(..., '
+                f'affine=True)), but got {type(self.norm2).__name__}')
+        self.spread_bias()
 
     @staticmethod
     def _norm(cfg: Optional[dict], channels: int) -> nn.Module:
@@ -156,6 +170,27 @@ class AtomGenerator(BaseModule):
     @staticmethod
     def _act(cfg: Optional[dict]) -> nn.Module:
         return build_activation_layer(cfg) if cfg else nn.Identity()
+
+    def _last_affine(self) -> tuple:
+        """Weight and bias that the last activation sees."""
+        last = self.conv2 if isinstance(self.norm2, nn.Identity) \
+            else self.norm2
+        return (getattr(last, 'weight', None), getattr(last, 'bias', None))
+
+    @torch.no_grad()
+    def spread_bias(self) -> None:
+        """Draw the biases of the last norm anew, see ``bias_spread``."""
+        if self.bias_spread:
+            bias = self._last_affine()[1]
+            bias.uniform_(-self.bias_spread, self.bias_spread)
+
+    def init_weights(self) -> None:
+        """Initialise as ``init_cfg`` of this and of outer modules say.
+
+        Those reset every norm they find, therefore the biases are drawn again.
+        """
+        super().init_weights()
+        self.spread_bias()
 
     @torch.no_grad()
     def init_constant(self, coefficients: Tensor) -> None:
@@ -178,16 +213,14 @@ class AtomGenerator(BaseModule):
         elif not isinstance(self.act2, nn.Identity):
             raise ValueError("a constant start needs act_cfg=dict(type='Tanh')"
                              f' or None, but got {type(self.act2).__name__}')
-        last = self.conv2 if isinstance(self.norm2, nn.Identity) \
-            else self.norm2
-        weight, bias = (getattr(last, name, None)
-                        for name in ('weight', 'bias'))
+        weight, bias = self._last_affine()
         if weight is None or bias is None:
             raise ValueError(
                 'a constant start needs a norm with a weight (norm_cfg=dict('
-                f'..., affine=True)), but got {type(last).__name__}')
+                f'..., affine=True)), but got {type(self.norm2).__name__}')
         weight.zero_()
         bias.copy_(coefficients)
+        self.bias_spread = 0.  # init_weights is to keep these
 
     def _check_input(self, x: Tensor) -> None:
         check_input(x, self.conv1.in_channels)

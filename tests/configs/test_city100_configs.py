@@ -13,7 +13,9 @@ CONFIGS = Path(__file__).parents[2] / 'configs' / 'real_sr'
 NUMBERS = (1, 40, 41, 50)
 
 
-@pytest.mark.parametrize('name', ['acda-restorer', 'acda-restorer-conv'])
+@pytest.mark.parametrize('name', [
+    'acda-restorer', 'acda-restorer-conv', 'acda-restorer-spread'
+])
 def test_pairs_and_one_step(name, tmp_path):
     rng = np.random.default_rng(0)
     for number in NUMBERS:

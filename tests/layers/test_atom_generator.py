@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from mmengine.model import initialize
+from mmengine.model import BaseModule, initialize
 from mmengine.registry import MODELS
 
 from mmacda.layers import ACDAConv, AtomGenerator
@@ -168,6 +168,47 @@ def test_bad_kernel_size(kernel_size):
     (dict(dilation=0), 'dilation must be .*got 0'),
 ])
 def test_bad_geometry(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        AtomGenerator(4, 6, **arguments)
+
+
+def test_biases_spread_and_survive_the_init_of_outer_modules():
+    torch.manual_seed(0)
+    model = BaseModule(
+        init_cfg=dict(type='Constant', val=1, layer='_BatchNorm'))
+    model.layer = ACDAConv(
+        4, 8, 3, padding=1, atom_generator=dict(bias_spread=0.5))
+    generator = model.layer.atom_generator
+    for step in (lambda: None, model.init_weights):
+        step()
+        bias = generator.norm2.bias
+        assert bias.abs().max() <= 0.5 and bias.std() > 0.15
+        assert generator.norm1.bias.eq(0).all()
+        assert generator.norm2.weight.eq(1).all()
+    generator.init_constant(torch.zeros_like(bias))
+    model.layer._is_init = generator._is_init = False
+    generator.init_weights()
+    assert generator.norm2.bias.eq(0).all()
+
+
+def test_no_spread_draws_nothing():
+    torch.manual_seed(0)
+    AtomGenerator(4, 6)
+    after = torch.rand(1)
+    torch.manual_seed(0)
+    generator = AtomGenerator(4, 6)
+    generator.spread_bias()
+    assert torch.equal(after, torch.rand(1))
+    assert generator.norm2.bias.eq(0).all()
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (dict(bias_spread=-1), 'at least 0, but got -1'),
+    (dict(bias_spread=float('nan')), 'at least 0, but got nan'),
+    (dict(bias_spread=1, norm_cfg=dict(type='BN', affine=False)),
+     'needs a norm with a bias'),
+])
+def test_bad_spread(arguments, message):
     with pytest.raises(ValueError, match=message):
         AtomGenerator(4, 6, **arguments)
 

@@ -11,8 +11,9 @@ from .training import make_record, prepare
 
 def unchanged_input(cfg: Config) -> dict:
     """Figures of the degraded images themselves."""
-    evaluator = cfg.test_evaluator
-    metric = METRICS.build(evaluator.get('metrics', [evaluator])[0])
+    first = cfg.test_evaluator
+    first = first.get('metrics', first) if isinstance(first, dict) else first
+    metric = METRICS.build(first[0] if isinstance(first, list) else first)
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     for index in range(len(dataset)):
         sample = dataset[index]

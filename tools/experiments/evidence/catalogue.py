@@ -57,6 +57,16 @@ class Experiment(NamedTuple):
     notes: Tuple[str, ...] = ()
 
 
+COUNTS = {
+    'MAE': Metric(lambda found: found['counting/mae'], 3, 'counting/mae'),
+    'RMSE': Metric(lambda found: found['counting/mse'], 3),
+}
+RESTORATION = {
+    'PSNR on Y, dB':
+    Metric(lambda found: found['RealSR/PSNR'], 3, 'RealSR/PSNR'),
+    'SSIM on Y': Metric(lambda found: found['RealSR/SSIM'], 4),
+}
+
 CIFAR = Experiment(
     'cifar', 'CIFAR-10 as JPEGs: LeNet and LeNet + ACDA (paper, Table 1)', (
         Row('LeNet', 'lenet/lenet_1xb64_cifar10-jpeg.py'),
@@ -64,8 +74,12 @@ CIFAR = Experiment(
             'lenet/lenet-w16-40_1xb64_cifar10-jpeg.py'),
         Row('LeNet + ACDA, generator 1x1 1x1',
             'lenet/lenet-acda-g11_1xb64_cifar10-jpeg.py'),
+        Row('LeNet + ACDA, generator 1x1 1x1, biases spread',
+            'lenet/lenet-acda-g11-spread_1xb64_cifar10-jpeg.py'),
         Row('LeNet + ACDA, generator 3x3 3x3',
             'lenet/lenet-acda_1xb64_cifar10-jpeg.py', 1),
+        Row('LeNet + ACDA, generator 3x3 3x3, biases spread',
+            'lenet/lenet-acda-spread_1xb64_cifar10-jpeg.py', 1),
         Row('LeNet + ACDA, generator 3x3 1x1',
             'lenet/lenet-acda-g31_1xb64_cifar10-jpeg.py', 2),
         Row('LeNet, widened to the FLOPs of 3x3 3x3',
@@ -86,14 +100,11 @@ CELLS = Experiment(
     'cells', 'BCCD at half resolution: counting red blood cells', (
         Row('twin (3x3)', 'counting/ad-resnet-xs-conv_1xb8_bccd.py'),
         Row('ACDA', 'counting/ad-resnet-xs_1xb8_bccd.py'),
+        Row('ACDA, biases spread',
+            'counting/ad-resnet-xs-spread_1xb8_bccd.py'),
         Row('the mean of the training set',
             'counting/ad-resnet-xs_1xb8_bccd.py', 0, 'training_mean'),
-    ), {
-        'MAE, cells':
-        Metric(lambda found: found['counting/mae'], 3, 'counting/mae'),
-        'RMSE, cells':
-        Metric(lambda found: found['counting/mse'], 3),
-    }, (3, 240, 320), {
+    ), COUNTS, (3, 240, 320), {
         'data/BCCD/ImageSets/Main/train.txt':
         'BCCD (MIT), https://github.com/Shenggan/BCCD_Dataset: its folder '
         'BCCD, with JPEGImages, Annotations and ImageSets, in data/'
@@ -105,15 +116,44 @@ CITY100 = Experiment(
         Row('ACDA', 'real_sr/acda-restorer_city100.py'),
         Row('the low-resolution input', 'real_sr/acda-restorer_city100.py', 0,
             'unchanged_input'),
-    ), {
-        'PSNR on Y, dB':
-        Metric(lambda found: found['RealSR/PSNR'], 3, 'RealSR/PSNR'),
-        'SSIM on Y':
-        Metric(lambda found: found['RealSR/SSIM'], 4),
-    }, (3, 96, 96), {
+    ), RESTORATION, (3, 96, 96), {
         'data/City100_iPhoneX/001L.PNG':
         'City100 (MIT), https://github.com/ngchc/CameraSR: the iPhone X '
         'pairs 001 to 050, NNNL.PNG and NNNH.PNG, in data/City100_iPhoneX'
     })
 
-EXPERIMENTS = {e.name: e for e in (CIFAR, CELLS, CITY100)}
+CROWDS = Experiment(
+    'crowds', 'Drawn crowds at their full schedule', (
+        Row('twin (3x3)', 'counting/ad-resnet-s-conv_synthetic.py', 1),
+        Row('ACDA', 'counting/ad-resnet-s_synthetic.py', 1),
+        Row('the mean of the training set',
+            'counting/ad-resnet-s_synthetic.py', 0, 'training_mean'),
+    ), COUNTS, (3, 288, 384), {}, ('60 drawn test images.', ))
+
+DENOISING = Experiment(
+    'denoising', 'Photographs with the noise of a camera: 3 test pictures', (
+        Row('twin (3x3)',
+            'denoising/acda-restorer-conv_photographs-noise.py', 1),
+        Row('ACDA', 'denoising/acda-restorer_photographs-noise.py', 1),
+        Row('ACDA + VDNet', 'denoising/acda-vdn_photographs-noise.py', 2),
+        Row('the noisy input', 'denoising/acda-restorer_photographs-noise.py',
+            0, 'unchanged_input'),
+    ), {
+        'PSNR, dB':
+        Metric(lambda found: found['SIDD/PSNR'], 3, 'SIDD/PSNR'),
+        'SSIM':
+        Metric(lambda found: found['SIDD/SSIM-2d'], 4),
+    }, (3, 96, 96), {})
+
+PHOTOGRAPHS_X4 = Experiment(
+    'x4', 'Photographs, x4: blur that varies over the picture', (
+        Row('twin (3x3)', 'real_sr/acda-restorer-conv_photographs-x4.py', 1),
+        Row('ACDA', 'real_sr/acda-restorer_photographs-x4.py', 1),
+        Row('the low-resolution input',
+            'real_sr/acda-restorer_photographs-x4.py', 0, 'unchanged_input'),
+    ), RESTORATION, (3, 96, 96), {})
+
+EXPERIMENTS = {
+    e.name: e
+    for e in (CIFAR, CELLS, CITY100, CROWDS, DENOISING, PHOTOGRAPHS_X4)
+}

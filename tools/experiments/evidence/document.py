@@ -56,6 +56,13 @@ def replace_section(text: str, name: str, content: str) -> str:
     return replaced
 
 
+def replace_in_file(path: str, name: str, content: str) -> None:
+    """Put a section into a Markdown file, see :func:`replace_section`."""
+    with open(path, encoding='utf-8') as file:
+        text = file.read()
+    mmengine.fileio.put(replace_section(text, name, content).encode(), path)
+
+
 def write_document(path: str, experiment: Experiment,
                    found: List[dict]) -> None:
     """Bring one experiment of a document up to its records.
@@ -69,8 +76,5 @@ def write_document(path: str, experiment: Experiment,
     for budget in budgets(found)[-1:]:
         these = [r for r in found if r['budget'] == budget]
         drawn = draw(experiment, these, osp.join(folder, picture))
-    with open(path, encoding='utf-8') as file:
-        text = file.read()
-    content = section(experiment, found, picture if drawn else '')
-    mmengine.fileio.put(
-        replace_section(text, experiment.name, content).encode(), path)
+    replace_in_file(path, experiment.name,
+                    section(experiment, found, picture if drawn else ''))
