@@ -7,6 +7,9 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from ..layers.bases import tell_difference
+from ..layers.bases_keeper import EXTRA_STATE, BasesKeeper
+
 SHOWN = 3
 
 
@@ -54,6 +57,36 @@ def check_fit(model: nn.Module, checkpoint: dict, purpose: str) -> None:
         faults = []
     if faults:
         _refuse(f'{len(faults)} of its weights do not fit', faults)
+
+
+def check_bases(model: nn.Module, checkpoint: dict) -> None:
+    """Refuse weights that were trained with other bases than the model's.
+
+    They have the same names and shapes, so that they load, and mean something
+    else. MMEngine tells of it, and goes on.
+
+    Args:
+        model (nn.Module): The model that is going to load the checkpoint.
+        checkpoint (dict): MMEngine's, or a bare ``state_dict``.
+
+    Raises:
+        ValueError: If the bases differ; with the layers and both bases.
+    """
+    given = checkpoint.get('state_dict', checkpoint)
+    given = {_without_wrappers(name): value for name, value in given.items()}
+    faults = []
+    for name, layer in model.named_modules():
+        if isinstance(layer, BasesKeeper):
+            name = _without_wrappers(name)
+            key = f'{name}.{EXTRA_STATE}' if name else EXTRA_STATE
+            faults.append(tell_difference(name, layer.bases, given.get(key)))
+    faults = list(filter(None, faults))
+    if faults:
+        _refuse('its weights belong to other bases', faults)
+
+
+def _without_wrappers(name: str) -> str:
+    return re.sub(r'^(module(\.|$))+', '', name)
 
 
 def _check_training_state(checkpoint: dict) -> None:

@@ -12,7 +12,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop, Runner
 
 from .files import PART, is_whole
-from .fit import check_fit
+from .fit import check_bases, check_fit
 
 
 class RemoveLater:
@@ -152,6 +152,8 @@ class WholeCheckpointHook(CheckpointHook):
             runner.logger.warning(
                 f'{error}. These keep their initial values; '
                 'default_hooks.checkpoint.strict=True refuses them')
+        if self.strict or purpose == 'resume':
+            check_bases(runner.model, checkpoint)  # MMEngine warns
 
     def before_train(self, runner: Any) -> None:
         """Also remove what a kill left of files that were being written."""

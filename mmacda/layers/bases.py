@@ -64,19 +64,39 @@ def tell_difference(name: str, bases: Optional[LayerBases],
     Args:
         name (str): The layer's.
         bases (LayerBases, optional): The layer's; None for none.
-        given (Any): The checkpoint's fingerprint. What is none, such as that
-            of a checkpoint whose integers were turned into floats, is taken
-            as it comes.
+        given (Any): The checkpoint's fingerprint. One that was turned into
+            floats with the weights is compared as far as it goes; what is
+            none is taken as it comes.
     """
-    if not isinstance(given, Tensor) or given.dtype != torch.int64 \
-            or given.is_meta or given.dim() != 1 or len(given) < 2:
+    if not _is_fingerprint(given):
         return None
-    own = None if bases is None else bases.fingerprint().tolist()
-    if own is not None and own[0] == int(given[0]):
+    own = None if bases is None else bases.fingerprint()
+    if own is not None and _agree(own, given):
         return None
+    given = given.nan_to_num().long().tolist()
+    own = own if own is None else own.tolist()
     return (f'bases mismatch for {name or "the layer"}: the checkpoint was '
-            f'trained with {_in_words(given.tolist())}, but the current layer '
+            f'trained with {_in_words(given)}, but the current layer '
             f'has {_in_words(own)}: its weights mean something else there')
+
+
+def _is_fingerprint(given: Any) -> bool:
+    if not isinstance(given, Tensor) or given.is_meta or given.dim() != 1 \
+            or len(given) < 2:
+        return False
+    # Scales are odd, also where the weights are in half precision.
+    return given.dtype == torch.int64 or (
+        given.is_floating_point() and bool((given[2:] % 2 == 1).all())
+        and bool((given[2:] > 1).all()))
+
+
+def _agree(own: Tensor, given: Tensor) -> bool:
+    if given.dtype == torch.int64:
+        return int(own[0]) == int(given[0])
+    own, given = own.to(given.dtype).double(), given.cpu().double()
+    # The hash may be infinite; an average of several is rounded.
+    return own.shape == given.shape and torch.allclose(
+        own, given, rtol=ROUNDING)
 
 
 def _in_words(numbers: Optional[List[int]]) -> str:

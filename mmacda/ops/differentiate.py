@@ -17,12 +17,16 @@ Gradients = Tuple[Optional[Tensor], ...]
 
 
 class _NotTwice(torch.autograd.Function):
-    """Passes gradients on that have no derivative themselves."""
+    """Passes gradients on that have no derivative themselves.
+
+    What they depend on comes along: autograd visits nothing else than the
+    ways to the tensors that it was asked for.
+    """
 
     @staticmethod
-    def forward(ctx, *grads):
+    def forward(ctx, count, *grads_and_sources):
         return tuple(grad if grad is None else grad.detach()
-                     for grad in grads)
+                     for grad in grads_and_sources[:count])
 
     @staticmethod
     def backward(ctx, *_):
@@ -65,5 +69,4 @@ def differentiate(name: str, grad_output: Tensor,
                               geometry, needs)
     if not torch.is_grad_enabled():
         return grads
-    return _NotTwice.apply(*(grad if grad is None else grad.requires_grad_()
-                             for grad in grads))
+    return _NotTwice.apply(len(grads), *grads, grad_output, *tensors)

@@ -1,9 +1,12 @@
 """Checkpoints of other models are refused, with what does not fit."""
+from collections import OrderedDict
+
 import pytest
 import torch
 import torch.nn as nn
 
-from mmacda.checkpoints.fit import check_fit
+from mmacda.checkpoints.fit import check_bases, check_fit
+from mmacda.layers import ACDAConv
 
 STATE = dict(
     meta=dict(epoch=1, iter=1), message_hub=dict(log_scalars={}))
@@ -97,3 +100,28 @@ def test_models_that_rename_are_trusted():
 
 def test_models_without_weights():
     check_fit(nn.ReLU(), dict(state_dict={}), 'test')
+
+
+class Adaptive(nn.Module):
+
+    def __init__(self, scales=(3, 5)):
+        super().__init__()
+        self.backbone = nn.Sequential(
+            nn.ReLU(), ACDAConv(4, 4, 3, scales=scales))
+
+
+@pytest.mark.parametrize('prefix', ('', 'module.'))
+@pytest.mark.parametrize('wrapped', (False, True))
+def test_other_bases_of_equal_shapes(prefix, wrapped):
+    given = {prefix + k: v for k, v in weights(Adaptive((3, 7))).items()}
+    for scales in (3, 7), (3, 5):
+        model = Adaptive(scales)
+        if wrapped:  # as by data parallelism
+            model = nn.Sequential(OrderedDict(module=model))
+        for checkpoint in given, dict(STATE, state_dict=given):
+            if scales == (3, 7):
+                check_bases(model, checkpoint)
+                continue
+            with pytest.raises(ValueError, match='for backbone.1: .*3, 7.*5'):
+                check_bases(model, checkpoint)
+    check_bases(Adaptive(), weights(Model()))

@@ -192,6 +192,25 @@ def test_a_checkpoint_of_another_model_cannot_be_resumed(
         make_runner(4, **{'model.kernel_size': 5}).train()
 
 
+@pytest.mark.parametrize('strict', (False, True))
+def test_weights_of_other_bases(make_runner, tmp_path, strict):
+    """Equal names and shapes: nothing else tells them apart."""
+    def layer(*scales):
+        return {'model.conv_cfg': dict(type='ACDAConv', scales=scales)}
+
+    make_runner(2, **layer(3, 5)).train()
+    with pytest.raises(ValueError, match='other bases.*mismatch for layer'):
+        make_runner(4, **layer(3, 7)).train()
+    path = str(tmp_path / 'work/iter_2.pth')
+    tuned = make_runner(2, resume=False, load_from=path, **layer(3, 7),
+                        **{'default_hooks.checkpoint.strict': strict})
+    if strict:
+        with pytest.raises(ValueError, match='other bases'):
+            tuned.train()
+    else:
+        tuned.train()
+
+
 def test_weights_alone_cannot_be_resumed(make_runner, tmp_path):
     runner = make_runner(2)
     path = tmp_path / 'weights.pth'

@@ -214,6 +214,17 @@ def test_other_scales_are_told(strict):
     assert 'scales=(3, 7) and num_bases=6' in text
 
 
+@pytest.mark.parametrize('dtype', [torch.half, torch.bfloat16, torch.double])
+def test_other_scales_are_told_after_a_cast_of_everything(dtype):
+    source = {k: v.to(dtype) for k, v in build(OPTIONS).state_dict().items()}
+    build(OPTIONS).load_state_dict(source)
+    average = {k: sum([v] * 3) / 3 for k, v in source.items()}
+    build(OPTIONS).load_state_dict(average)
+    for state in source, average:
+        with pytest.raises(RuntimeError, match=r'scales=\(3, 5\).*3, 7'):
+            build(WIDER).load_state_dict(state)
+
+
 @pytest.mark.parametrize('own, other', [
     (EXACT, EXACT + 1e-3), (EXACT, EXACT.flip(0)), (EXACT[:6], EXACT[6:]),
 ])

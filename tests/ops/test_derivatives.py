@@ -96,6 +96,29 @@ def test_second_derivatives_say_what_serves(backend, tensors):
     penalty('reference').backward()
 
 
+@pytest.mark.parametrize('backend', ['native', 'stock'])
+@pytest.mark.parametrize('index', [0, 1, 3])
+def test_second_derivatives_of_one_tensor_are_not_dropped(
+        backend, index, tensors):
+    """Autograd visits the way to that tensor alone."""
+    leaves = list(tensors)
+    leaf = leaves[index] = leaves[index].clone().requires_grad_()
+    y = call(*leaves, backend).square().sum()
+    grad, = torch.autograd.grad(y, leaf, create_graph=True)
+    with pytest.raises(RuntimeError, match="backend='reference'"):
+        torch.autograd.grad(grad.square().sum(), leaf, allow_unused=True)
+
+
+def test_gradient_penalty_of_a_layer_is_not_halved():
+    """It reaches the input through the generator as well."""
+    layer = ACDAConv(4, 4, 3, padding=1).eval()
+    x = torch.rand(1, 4, 5, 5, requires_grad=True)
+    grad, = torch.autograd.grad(
+        layer(x).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="backend='reference'"):
+        torch.autograd.grad(grad.square().sum(), x)
+
+
 @needs_operator
 def test_second_derivatives_of_the_operator(tensors):
     leaves = [t.clone().requires_grad_() for t in tensors]

@@ -235,3 +235,17 @@ def test_null_pointers_do_not_reach_c(tensors):
     freed.untyped_storage().resize_(0)
     with pytest.raises(RuntimeError, match='memory'):
         native.forward(freed, *tensors[1:], GEOMETRY)
+
+
+@needs_operator
+def test_aot_autograd_of_a_layer():
+    """Its bases are no parameter that AOTAutograd would make functional."""
+    from functorch.compile import aot_module, nop
+    layer = ACDAConv(4, 4, 3, padding=1).eval()
+    recorded = aot_module(layer, fw_compiler=nop, bw_compiler=nop)
+    grads = []
+    for module in (layer, recorded):
+        x = make_tensors()[0].requires_grad_()
+        module(x).square().sum().backward()
+        grads.append(x.grad)
+    near(*grads)

@@ -5,7 +5,7 @@ What raises an error names the file.
 import json
 import os
 import re
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -35,13 +35,22 @@ def numbered_files(folder: str, pattern: str) -> Dict[int, str]:
     """Files of a folder by the number in their name, in ascending order.
 
     Hidden files, which begin with a dot, are none.
+
+    Raises:
+        ValueError: If two have one number, such as IMG_1.jpg and IMG_01.jpg.
     """
     found = {}
     for name in os.listdir(folder):
         match = re.fullmatch(pattern, name, re.IGNORECASE)
         if match and not name.startswith('.'):
-            found[int(match[1])] = os.path.join(folder, name)
-    return dict(sorted(found.items()))
+            first = found.setdefault(int(match[1]), name)
+            if first != name:
+                raise ValueError(f'{" and ".join(sorted((first, name)))} in '
+                                 f'{folder} have one number')
+    return {
+        number: os.path.join(folder, name)
+        for number, name in sorted(found.items())
+    }
 
 
 def pair_files(images: Dict[int, str], annotations: Dict[int, str],
@@ -77,6 +86,35 @@ def read_mat(path: str, key: str) -> np.ndarray:
     return content[key]
 
 
+def read_lines(path: str) -> List[str]:
+    """The lines of a text that are not empty.
+
+    Raises:
+        ValueError: If it is no text in UTF-8.
+    """
+    try:
+        with open(path, encoding='utf-8-sig') as file:
+            return [line.strip() for line in file if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} is not text in UTF-8: {error}') from error
+
+
+def load_json(path: str) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'the annotation {path} is missing')
+    try:
+        with open(path, encoding='utf-8-sig') as file:
+            return json.load(file)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'{path} is not readable JSON: {error}') from error
+
+
 def read_json(path: str, key: str) -> list:
     """One entry of a JSON object.
 
@@ -84,13 +122,7 @@ def read_json(path: str, key: str) -> list:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read or has no such entry.
     """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'the annotation {path} is missing')
-    try:
-        with open(path, encoding='utf-8') as file:
-            content = json.load(file)
-    except ValueError as error:
-        raise ValueError(f'{path} is not readable JSON: {error}') from error
+    content = load_json(path)
     if not isinstance(content, dict) or key not in content:
         names = sorted(content) if isinstance(content, dict) else 'a list'
         raise ValueError(f'{path} has no entry {key!r}, only {names}')
@@ -112,6 +144,8 @@ def as_points(values, path: str) -> np.ndarray:
         ValueError: If the shape is another, or a number is not finite.
     """
     try:
+        if np.iscomplexobj(values):
+            raise TypeError('complex numbers')
         points = np.asarray(values, np.float32)
     except (TypeError, ValueError) as error:
         raise ValueError(f'the points of {path} are not numbers') from error

@@ -1,11 +1,11 @@
 """Counting what is annotated in COCO's format."""
-import json
 import os
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
 from mmengine.registry import DATASETS
 
+from .annotation_files import load_json
 from .boxes import BoxCounting
 
 
@@ -59,6 +59,9 @@ class COCOCounting(BoxCounting):
         files = {}
         for image in content['images']:
             number = self._get(image, 'id', 'an image')
+            if number in files:
+                raise ValueError(f'two images of {self.ann_file} have the id '
+                                 f'{number}')
             label = f'{self.ann_file} (image {number})'
             self._entries[label] = []
             files[number] = dict(
@@ -74,15 +77,7 @@ class COCOCounting(BoxCounting):
         return list(files.values())
 
     def _read_file(self) -> dict:
-        if not os.path.isfile(self.ann_file):
-            raise FileNotFoundError(f'the annotation {self.ann_file} is '
-                                    'missing')
-        try:
-            with open(self.ann_file, encoding='utf-8') as file:
-                content = json.load(file)
-        except ValueError as error:
-            raise ValueError(f'{self.ann_file} is not readable JSON: '
-                             f'{error}') from error
+        content = load_json(self.ann_file)
         for key in ('images', 'annotations', 'categories'):
             if not isinstance(content, dict) or not isinstance(
                     content.get(key), list):

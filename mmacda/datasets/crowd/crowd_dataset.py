@@ -1,6 +1,7 @@
 """What all crowd datasets have in common."""
 import logging
 from abc import abstractmethod
+from collections import Counter
 from typing import List, Optional, Tuple, Union
 
 import numpy as np
@@ -115,6 +116,12 @@ class CrowdDataset(BaseDataset):
             raise FileNotFoundError(
                 f'{type(self).__name__} found no images of the {official} '
                 f'split in {self.data_root}')
+        paths = Counter(file['img_path'] for file in files)
+        path, times = paths.most_common(1)[0]
+        if times > 1:
+            raise ValueError(f'{path} stands {times} times in the {official} '
+                             f'split of {type(self).__name__}: it would '
+                             'count more than others')
         if self.hold_out and official == 'train':
             files = self._hold_out(files)
         data_list, outside = [], {}

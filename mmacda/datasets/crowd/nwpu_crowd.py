@@ -6,7 +6,7 @@ from typing import List
 from mmengine.registry import DATASETS
 
 from .annotation_files import (find_folder, numbered_files, read_json,
-                               read_mat)
+                               read_lines, read_mat)
 from .crowd_dataset import CrowdDataset
 
 
@@ -52,24 +52,21 @@ class NWPUCrowd(CrowdDataset):
             if os.path.isdir(path):
                 images.update(numbered_files(path, r'(\d+)\.jpe?g'))
         files = []
-        with open(lists, encoding='utf-8') as lines:
-            for line in lines:
-                if not line.strip():
-                    continue
-                numbers = [int(n) for n in re.findall(r'\d+', line)]
-                if len(numbers) != 3:
-                    raise ValueError(
-                        f'a line of {lists} must have the number of an image, '
-                        'its illumination level and its crowd level, but got '
-                        f'{line.strip()!r}')
-                files.append(
-                    dict(
-                        img_path=images.get(
-                            numbers[0],
-                            os.path.join(folder, f'{numbers[0]:04d}.jpg')),
-                        ann_path=self._ann_path(numbers[0]),
-                        illumination=numbers[1],
-                        crowd_level=numbers[2]))
+        for line in read_lines(lists):
+            numbers = [int(n) for n in re.findall(r'\d+', line)]
+            if len(numbers) != 3:
+                raise ValueError(
+                    f'a line of {lists} must have the number of an image, '
+                    'its illumination level and its crowd level, but got '
+                    f'{line!r}')
+            files.append(
+                dict(
+                    img_path=images.get(
+                        numbers[0],
+                        os.path.join(folder, f'{numbers[0]:04d}.jpg')),
+                    ann_path=self._ann_path(numbers[0]),
+                    illumination=numbers[1],
+                    crowd_level=numbers[2]))
         return files
 
     def _ann_path(self, number: int):

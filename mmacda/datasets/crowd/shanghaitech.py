@@ -61,4 +61,7 @@ class ShanghaiTech(CrowdDataset):
         if 'location' not in (getattr(info, 'dtype', info).names or ()):
             raise ValueError(f'image_info of {ann_path} is not a struct with '
                              'the field location')
+        if info['location'].size != 1:
+            raise ValueError(f'image_info of {ann_path} must be one struct, '
+                             f'but is {info["location"].size} of them')
         return dict(points=info['location'].item())

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 from mmengine.registry import DATASETS
 
+from .annotation_files import read_lines
 from .boxes import BoxCounting
 
 
@@ -45,8 +46,7 @@ class VOCCounting(BoxCounting):
                 f'the list {os.path.abspath(path)} is missing: VOC\'s layout '
                 f'has the names of the {split} split in it, one a line, '
                 'JPEGImages/<name>.jpg and Annotations/<name>.xml')
-        with open(path, encoding='utf-8') as lines:
-            names = [line.split()[0] for line in lines if line.strip()]
+        names = [line.split()[0] for line in read_lines(path)]
         return [
             dict(
                 img_path=self._image(name),

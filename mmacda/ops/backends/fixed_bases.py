@@ -66,8 +66,13 @@ class FixedBases:
     def beside(self, weight: Tensor) -> Tensor:
         """psi on the device and in the dtype of a weight.
 
-        A fake tensor beside a fake one.
+        A fake tensor beside a fake one, and beside what AOTAutograd makes
+        functional a constant of the graph.
         """
+        if type(weight).__name__ == 'FunctionalTensor' \
+                and not is_compiling():
+            return torch.tensor(
+                self.values, device=weight.device, dtype=weight.dtype)
         tensor = self.on(weight.device, weight.dtype)
         if is_compiling():  # which fakes it itself
             return tensor

@@ -192,6 +192,7 @@ def test_bad_coco_annotations_are_named_or_left_out(tmp_path, change,
     (lambda c: c.pop('images'), "no list 'images'"),
     (lambda c: c['annotations'][0].update(image_id=99), 'image 99'),
     (lambda c: c['annotations'][0].pop('image_id'), "has no 'image_id'"),
+    (lambda c: c['images'].append(c['images'][0]), 'two images .* the id'),
     (lambda c: c['images'][0].pop('file_name'), "has no 'file_name'"),
 ])
 def test_bad_coco_files_are_refused(tmp_path, change, message):

@@ -31,6 +31,15 @@ def write_other_struct(path):
     savemat(path, dict(image_info=dict(points=np.ones((2, 2)))))
 
 
+def write_complex(path):
+    savemat(path, dict(image_info=dict(location=np.array([[1 + 2j, 3]]))))
+
+
+def write_two_structs(path):
+    structs = np.array([[(POINTS[0], ), (POINTS[1], )]], [('location', 'O')])
+    savemat(path, dict(image_info=structs))
+
+
 def write_mat(points):
     return lambda path: write_location_mat(path, points)
 
@@ -50,6 +59,8 @@ FAULTS = {
     'other variable': (TRUTH, write_other_key,
                        r"no variable 'image_info', only \['annPoints'\]"),
     'other struct': (TRUTH, write_other_struct, 'the field location'),
+    'complex': (TRUTH, write_complex, 'not numbers'),
+    'two structs': (TRUTH, write_two_structs, 'must be one struct'),
     'NaN': (TRUTH, write_mat([[1, np.nan], [2, 3]]), '1 points .*not finite'),
     'infinite': (TRUTH, write_mat([[1, np.inf], [2, 3]]), 'not finite'),
     'three columns': (TRUTH, write_mat(np.ones((4, 3))), r'\(N, 2\)'),
@@ -110,6 +121,7 @@ def test_hold_out_does_not_depend_on_bad_files(tmp_path):
     ('{"human_num": 2}', r"no entry 'points', only \['human_num'\]"),
     ('[1, 2]', 'only a list'),
     ('{"points": [[1, ', 'not readable JSON'),
+    ('[' * 100000, 'not readable JSON'),
 ])
 def test_bad_json(content, message, tmp_path):
     write_nwpu(tmp_path)
@@ -126,6 +138,36 @@ def test_bad_list(tmp_path):
     with pytest.raises(ValueError, match="but got '0004 1'"):
         build_dataset(
             dict(type='NWPUCrowd', data_root=str(tmp_path), split='val'))
+
+
+@pytest.mark.parametrize('text, message', [
+    ('0001 1 2\n0001 1 2\n', 'stands 2 times'),
+    ('0001 1 2\n'.encode('utf-16'), 'train.txt is not text in UTF-8'),
+])
+def test_a_list_that_repeats_or_is_no_text(text, message, tmp_path):
+    write_nwpu(tmp_path)
+    text = text if isinstance(text, bytes) else text.encode()
+    (tmp_path / 'train.txt').write_bytes(text)
+    with pytest.raises(ValueError, match=message):
+        build_dataset(dict(type='NWPUCrowd', data_root=str(tmp_path)))
+
+
+def test_byte_order_marks_are_read_over(tmp_path):
+    write_nwpu(tmp_path)
+    options = dict(type='NWPUCrowd', data_root=str(tmp_path))
+    before = [s['gt_count'] for s in build_dataset(options)]
+    for path in (tmp_path / 'train.txt', *tmp_path.glob('jsons/*')):
+        path.write_bytes(b'\xef\xbb\xbf' + path.read_bytes())
+    assert [s['gt_count'] for s in build_dataset(options)] == before
+
+
+@pytest.mark.parametrize('name', ['IMG_02.jpg', 'IMG_2.JPEG'])
+def test_two_files_of_one_number(name, tmp_path):
+    write_shanghaitech(tmp_path, POINTS)
+    image, = tmp_path.glob(f'*/train_data/{IMAGE}')
+    image.with_name(name).write_bytes(image.read_bytes())
+    with pytest.raises(ValueError, match='IMG_2.jpg.* have one number'):
+        build_dataset(dict(type='ShanghaiTech', data_root=str(tmp_path)))
 
 
 @pytest.mark.parametrize('kind, expected', [
