@@ -3,23 +3,26 @@ PYTHON ?= python3.11
 TORCH ?= 2.13.0
 WORKERS ?= 2
 
-# An environment below .venv, once.
+# An environment below .venv, once. CPU=1: PyTorch without CUDA's libraries,
+# 0.2 GB in place of over 2.5; TORCH_INDEX=URL: from that index.
 define set_up
 	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found: install Python 3.11, or run make PYTHON=/path/to/python3.11 $@"; exit 1; }
-	@$(PYTHON) tools/dev/environment.py $(1)
+	@$(PYTHON) tools/dev/environment.py $(1) $(if $(CPU),--cpu)
 endef
 
 .PHONY: demo demo-restoration test test-long test-torch trust fuzz coverage bench lint clean
 
+# Keeps the trainings that are finished: make demo FRESH=1 trains them anew.
 demo:
 	$(call set_up,demo)
-	@.venv/demo/bin/python -W ignore tools/experiments/demo.py --out work_dirs/demo
+	@.venv/demo/bin/python -W ignore tools/experiments/demo.py --out-dir work_dirs/demo $(if $(FRESH),--fresh)
 
 # Denoising and super-resolution of photographs: about 15 minutes on 2 quiet
-# cores; make demo-restoration SEEDS=3 repeats every training.
+# cores; make demo-restoration SEEDS=3 repeats every training, FRESH=1 does
+# not keep those that are finished.
 demo-restoration:
 	$(call set_up,full)
-	@.venv/full/bin/python -W ignore tools/experiments/demo_restoration.py --out work_dirs/demo-restoration --seeds $(or $(SEEDS),1)
+	@.venv/full/bin/python -W ignore tools/experiments/demo_restoration.py --out-dir work_dirs/demo-restoration --seeds $(or $(SEEDS),1) $(if $(FRESH),--fresh)
 
 # Two processes of one thread each: make test WORKERS=8 on a larger machine.
 test:

@@ -7,14 +7,18 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-VERSION = re.search(r"'(.+)'", (ROOT / 'mmacda/version.py').read_text())[1]
+VERSION = re.search(r"'(.+)'", (ROOT / 'mmacda/version.py').read_text(
+    encoding='utf-8'))[1]
 
-MMPRETRAIN = ['mmengine>=0.10.3', 'mmpretrain>=1.2.0']
-MMAGIC = [
-    'mmengine>=0.10.3', 'mmcv>=2.0.0,<2.2.0', 'mmagic>=1.2.0',
+# mmengine 0.10 imports pkg_resources, which setuptools 81 lacks.
+MMENGINE = ['mmengine>=0.10.3', 'setuptools<81']
+# scikit-learn holds the digits of several configs.
+MMPRETRAIN = MMENGINE + ['mmpretrain>=1.2.0', 'scikit-learn']
+MMAGIC = MMENGINE + [
+    'mmcv>=2.0.0,<2.2.0', 'mmagic>=1.2.0',
     'albumentations<1.4', 'diffusers==0.24.0', 'transformers==4.36.2',
     # Later ones lack `mediapipe.solutions`, which mmagic.apis imports.
-    'mediapipe<=0.10.21', 'huggingface_hub<0.26', 'numpy<2', 'setuptools<81'
+    'mediapipe<=0.10.21', 'huggingface_hub<0.26', 'numpy<2'
 ]
 DEV = [
     'pytest', 'pytest-xdist', 'hypothesis', 'coverage', 'scikit-learn',
@@ -48,7 +52,7 @@ setup(
     version=VERSION,
     description='Adaptive convolutions with per-pixel dynamic filter atoms '
     'for OpenMMLab',
-    long_description=(ROOT / 'README.md').read_text(),
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=('mmacda', 'mmacda.*')),

@@ -78,7 +78,8 @@ def write_nwpu(root, points=POINTS, truth='jsons', size=SIZE,
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(json.dumps(dict(
                     img_id=f'{stem}.jpg', human_num=len(location),
-                    points=np.asarray(location).tolist(), boxes=[])))
+                    points=np.asarray(location).tolist(), boxes=[])),
+                        encoding='utf-8')
             elif split != 'test':
                 write_points_mat(root / truth / f'{stem}.mat', location)
-        (root / f'{split}.txt').write_text(''.join(lines))
+        (root / f'{split}.txt').write_text(''.join(lines), encoding='utf-8')

@@ -99,7 +99,8 @@ REGISTERED = [
                   'PackCrowdInputs', 'RandomCropCrowd', 'RandomFlipCrowd',
                   'RandomScaleCrowd', 'ResizeCrowd')),
     (METRICS, ('CountingMetric', 'RealSRMetric', 'SIDDMetric')),
-    (HOOKS, ('CoefficientVisualizationHook', 'CountingVisualizationHook')),
+    (HOOKS, ('CoefficientVisualizationHook', 'CountingVisualizationHook',
+             'RestorationVisualizationHook')),
     (OPTIM_WRAPPERS, ('SeparateClipOptimWrapper', )),
 ]
 
@@ -120,9 +121,10 @@ def test_root_registries_hold_the_later_families(figure):
                  'VariationalDenoisingLoss'),
         DATASETS: ('Photographs', 'RealSR'),
         METRICS: ('CountingMetric', 'RealSRMetric', 'SIDDMetric'),
-        HOOKS: ('CheckpointHook', 'CoefficientVisualizationHook',
-                'CountingVisualizationHook', 'DynamicConvTemperatureHook'),
-        OPTIM_WRAPPERS: ('AmpOptimWrapper', 'SeparateClipOptimWrapper'),
+        HOOKS: ('CoefficientVisualizationHook', 'CountingVisualizationHook',
+                'DynamicConvTemperatureHook', 'WholeCheckpointHook'),
+        OPTIM_WRAPPERS: ('AnyDeviceAmpOptimWrapper',
+                         'SeparateClipOptimWrapper'),
         TRANSFORMS: ('LoadImagePair', ),
     }
     for registry, members in names.items():

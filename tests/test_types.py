@@ -22,6 +22,6 @@ def test_mypy_finds_no_errors(tmp_path, figure):
 
 def test_every_ignored_line_says_which_error():
     for path in sorted((ROOT / 'mmacda').rglob('*.py')):
-        for line in path.read_text().splitlines():
+        for line in path.read_text(encoding='utf-8').splitlines():
             if 'type: ignore' in line:
                 assert re.search(r'type: ignore\[[\w-]+\]', line), path

@@ -1,20 +1,27 @@
-"""Count the people in photos."""
-from argparse import ArgumentParser, Namespace
+"""Count the people in photos.
+
+    python tools/count.py photo.jpg --config CONFIG --checkpoint CHECKPOINT
+"""
+from argparse import Namespace
 
 from mmacda.apis import CrowdCountingInferencer
+from mmacda.apis.command_line import (CommandParser, add_device_argument,
+                                      add_model_options, output_folder,
+                                      positive_int, run_command)
 from mmacda.apis.crowd_counting_inferencer import OVERLAP
 
 
-def parse_args() -> Namespace:
-    parser = ArgumentParser(description=__doc__)
+def make_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
     parser.add_argument('inputs', nargs='+', help='images or folders of them')
-    parser.add_argument('--config', required=True, help='config file')
-    parser.add_argument('--checkpoint', required=True, help='its weights')
+    add_model_options(parser)
     parser.add_argument(
-        '--out-dir', help='folder for pictures: image, heat and count')
+        '--out-dir',
+        type=output_folder,
+        help='folder for pictures: image, heat and count')
     parser.add_argument(
         '--batch-size',
-        type=int,
+        type=positive_int,
         default=1,
         help='images or tiles of one size that are counted together')
     parser.add_argument(
@@ -29,12 +36,11 @@ def parse_args() -> Namespace:
         default=OVERLAP,
         help='context around each tile in pixels; the default reaches as far '
         f'as the receptive field of Ad-ResNet-s and -m: {OVERLAP}')
-    parser.add_argument('--device', help='default: the best that there is')
-    return parser.parse_args()
+    add_device_argument(parser)
+    return parser
 
 
-def main() -> None:
-    args = parse_args()
+def count(args: Namespace) -> None:
     inferencer = CrowdCountingInferencer(args.config, args.checkpoint,
                                          args.device)
     samples = inferencer(
@@ -48,8 +54,9 @@ def main() -> None:
         print(f'{sample.img_path}\t{sample.pred_count:.1f}')
 
 
+def main() -> None:
+    run_command(make_parser(), count)
+
+
 if __name__ == '__main__':
-    try:
-        main()
-    except (OSError, TypeError, ValueError) as error:
-        raise SystemExit(f'error: {error}')
+    main()

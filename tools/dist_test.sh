@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Test on several GPUs: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]
-# Environment: NNODES, NODE_RANK, MASTER_ADDR, PORT.
+# Environment: NNODES, NODE_RANK, MASTER_ADDR, PORT, PYTHON (default: python).
 set -euo pipefail
 CONFIG=${1:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options]}
 CHECKPOINT=${2:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options]}
 GPUS=${3:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options]}
 TOOLS=$(cd "$(dirname "$0")" && pwd)
 
-PYTHONPATH="$TOOLS/..:${PYTHONPATH:-}" torchrun \
+PYTHONPATH="$TOOLS/..:${PYTHONPATH:-}" "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \
     --node_rank="${NODE_RANK:-0}" \
     --nproc_per_node="$GPUS" \

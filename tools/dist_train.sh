@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Train on several GPUs: dist_train.sh CONFIG GPUS [options of train.py]
-# Environment: NNODES, NODE_RANK, MASTER_ADDR, PORT.
+# Environment: NNODES, NODE_RANK, MASTER_ADDR, PORT, PYTHON (default: python).
 set -euo pipefail
 CONFIG=${1:?usage: dist_train.sh CONFIG GPUS [options]}
 GPUS=${2:?usage: dist_train.sh CONFIG GPUS [options]}
 TOOLS=$(cd "$(dirname "$0")" && pwd)
 
-PYTHONPATH="$TOOLS/..:${PYTHONPATH:-}" torchrun \
+PYTHONPATH="$TOOLS/..:${PYTHONPATH:-}" "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \
     --node_rank="${NODE_RANK:-0}" \
     --nproc_per_node="$GPUS" \

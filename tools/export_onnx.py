@@ -1,25 +1,33 @@
-"""Export the model of a config as ONNX and compare it in onnxruntime."""
-import sys
-from argparse import ArgumentParser, Namespace
+"""Export the model of a config as ONNX and compare it in onnxruntime.
 
+    python tools/export_onnx.py CONFIG CHECKPOINT --out model.onnx
+"""
+from argparse import Namespace
+
+from mmacda.apis.command_line import (CommandParser, add_cfg_options,
+                                      add_model_arguments, output_file,
+                                      positive_int, run_command)
 from mmacda.apis.export import MINIMUM_OPSET, export_onnx
 from mmacda.apis.load_model import load_model
 
 
-def parse_args() -> Namespace:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+def make_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
+    add_model_arguments(parser)
     parser.add_argument(
-        '--out', required=True, metavar='FILE', help='ONNX file to write')
+        '--out',
+        type=output_file,
+        required=True,
+        metavar='FILE',
+        help='ONNX file to write')
     parser.add_argument(
         '--height',
-        type=int,
+        type=positive_int,
         default=64,
         help='height to trace with, in pixels; default: 64')
     parser.add_argument(
         '--width',
-        type=int,
+        type=positive_int,
         default=64,
         help='width to trace with, in pixels; default: 64')
     parser.add_argument(
@@ -27,12 +35,13 @@ def parse_args() -> Namespace:
         type=int,
         default=MINIMUM_OPSET,
         help=f'ONNX opset; default: {MINIMUM_OPSET}')
-    return parser.parse_args()
+    add_cfg_options(parser)
+    return parser
 
 
-def main() -> None:
-    args = parse_args()
-    model = load_model(args.config, args.checkpoint)
+def export(args: Namespace) -> None:
+    model = load_model(
+        args.config, args.checkpoint, cfg_options=args.cfg_options)
     comparisons = export_onnx(
         model, args.out, (args.height, args.width), opset=args.opset)
     for shape, error in comparisons:
@@ -48,8 +57,9 @@ def main() -> None:
           f'{args.height} x {args.width} pixels, which this model needs')
 
 
+def main() -> None:
+    run_command(make_parser(), export)
+
+
 if __name__ == '__main__':
-    try:
-        main()
-    except (ImportError, OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    main()

@@ -1,27 +1,28 @@
-"""Restore photographs with a trained model.
+r"""Restore photographs with a trained model.
 
-    python tools/restore.py photo.png --config CONFIG --checkpoint CHECKPOINT \
-        --out restored.png --tile 512
+    python tools/restore.py photo.png --out restored.png --tile 512 \
+        --config CONFIG --checkpoint CHECKPOINT
 """
 import os.path as osp
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace
 
 from mmacda.apis import RestorationInferencer
+from mmacda.apis.command_line import (CommandParser, add_device_argument,
+                                      add_model_options, positive_int,
+                                      run_command)
 
 
-def parse_args() -> Namespace:
-    parser = ArgumentParser(
-        description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+def make_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
     parser.add_argument('photos', nargs='+', help='pictures of 8 or 16 bits')
-    parser.add_argument('--config', required=True, help='config file')
-    parser.add_argument('--checkpoint', required=True, help='checkpoint file')
+    add_model_options(parser)
     parser.add_argument(
         '--out',
         required=True,
         help='file to write; with several photos, a folder')
     parser.add_argument(
         '--tile',
-        type=int,
+        type=positive_int,
         help='side in pixels of the tiles that are processed one by one, to '
         'save memory; default: the whole photo at once')
     parser.add_argument(
@@ -29,13 +30,11 @@ def parse_args() -> Namespace:
         type=int,
         help="margin of the tiles; default: the network's receptive field, "
         'so that no seam can be seen')
-    parser.add_argument(
-        '--device', help='such as cpu or cuda:1; default: cuda if there is')
-    return parser.parse_args()
+    add_device_argument(parser)
+    return parser
 
 
-def main() -> None:
-    args = parse_args()
+def restore(args: Namespace) -> None:
     restore = RestorationInferencer(args.config, args.checkpoint, args.device)
     for photo in args.photos:
         out = args.out
@@ -44,6 +43,10 @@ def main() -> None:
         restore.file(
             photo, out, tile=args.tile, overlap=args.overlap, progress=True)
         print(out)
+
+
+def main() -> None:
+    run_command(make_parser(), restore)
 
 
 if __name__ == '__main__':

@@ -1,11 +1,9 @@
 """Denoise the blocks of SIDD's benchmark and write a submission.
 
-    python tools/sidd_submission.py CONFIG CHECKPOINT \
-        BenchmarkNoisyBlocksSrgb.mat --out submission.csv
+    python tools/sidd_submission.py CONFIG CHECKPOINT BLOCKS.mat --out out.csv
 """
 import time
-from argparse import (ArgumentParser, Namespace,
-                      RawDescriptionHelpFormatter)
+from argparse import Namespace
 from pathlib import Path
 from typing import Tuple
 
@@ -13,7 +11,9 @@ import numpy as np
 from mmengine.utils import track_iter_progress
 
 from mmacda.apis import RestorationInferencer
-from mmacda.apis.analysis_command import run_command
+from mmacda.apis.command_line import (CommandParser, add_device_argument,
+                                      add_model_arguments, output_file,
+                                      run_command)
 from mmacda.datasets.sidd import BLOCKS_SHAPE, load_blocks
 from mmacda.evaluation.sidd_submission import check_format, write_submission
 
@@ -42,17 +42,17 @@ def submit(args: Namespace) -> None:
 
 
 def main() -> None:
-    parser = ArgumentParser(
-        description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser = CommandParser(__doc__)
+    add_model_arguments(parser)
     parser.add_argument('blocks', help='BenchmarkNoisyBlocksSrgb.mat')
     parser.add_argument(
-        '--out', required=True, help='file to write, .mat or .csv')
+        '--out',
+        type=output_file,
+        required=True,
+        help='file to write, .mat or .csv')
     parser.add_argument(
         '--method', help='name in a .mat; default: that of the config')
-    parser.add_argument(
-        '--device', help='such as cpu or cuda:1; default: cuda if there is')
+    add_device_argument(parser)
     parser.add_argument(
         '--shape',
         type=int,
@@ -60,7 +60,7 @@ def main() -> None:
         default=BLOCKS_SHAPE,
         metavar='N',
         help='expected shape of the blocks; default: that of SIDD')
-    run_command(parser, submit, parser.parse_args())
+    run_command(parser, submit)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Run a tool under Slurm, one process per GPU; slurm_train.sh and
 # slurm_test.sh call it: slurm_launch.sh PARTITION JOB_NAME TOOL [options]
-# Environment: GPUS, GPUS_PER_NODE, CPUS_PER_TASK, SRUN_ARGS.
+# Environment: GPUS, GPUS_PER_NODE, CPUS_PER_TASK, SRUN_ARGS, PYTHON.
 set -euo pipefail
 USAGE='usage: slurm_launch.sh PARTITION JOB_NAME TOOL [options]'
 PARTITION=${1:?$USAGE}
@@ -20,4 +20,4 @@ PYTHONPATH="$TOOLS/..:${PYTHONPATH:-}" srun -p "$PARTITION" \
     --cpus-per-task="${CPUS_PER_TASK:-5}" \
     --kill-on-bad-exit=1 \
     ${SRUN_ARGS:-} \
-    python -u "$TOOLS/$TOOL" "${@:4}" --launcher slurm
+    "${PYTHON:-python}" -u "$TOOLS/$TOOL" "${@:4}" --launcher slurm

@@ -1,18 +1,25 @@
-"""Train a model of any config of this repository."""
-from argparse import ArgumentParser, Namespace
+"""Train the model of a config, ours or of any framework.
+
+    python tools/train.py configs/lenet/lenet-acda_digits.py
+"""
+import os.path as osp
+from argparse import Namespace
 
 from mmengine.config import Config
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 
-from mmacda.apis.command_line import (add_common_arguments, build_runner,
-                                      load_config)
+import mmacda.patches  # noqa: F401  AMP on CPUs, whole checkpoints
+from mmacda.apis.command_line import (CommandParser, UsageError,
+                                      add_model_arguments, run_command)
+from mmacda.apis.runner_command import (add_common_arguments, build_runner,
+                                        load_config)
 from mmacda.registry_types import is_type
 
 
-def parse_args() -> Namespace:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
+def make_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
+    add_model_arguments(parser, checkpoint='')
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -34,15 +41,17 @@ def parse_args() -> Namespace:
         action='store_true',
         help='start the data workers anew every epoch')
     add_common_arguments(parser)
-    return parser.parse_args()
+    return parser
 
 
 def enable_amp(cfg: Config) -> None:
     """Switch every optimizer wrapper of a config to mixed precision.
 
     Raises:
-        ValueError: If a wrapper is of a kind that has no such twin.
+        UsageError: If a wrapper is of a kind that has no such twin.
     """
+    if cfg.get('optim_wrapper') is None:
+        raise UsageError('--amp needs an optim_wrapper in the config')
     wrappers = [cfg.optim_wrapper]
     if 'optimizer' not in cfg.optim_wrapper:  # one wrapper per sub-module
         wrappers = [w for w in cfg.optim_wrapper.values()
@@ -52,7 +61,7 @@ def enable_amp(cfg: Config) -> None:
                 is_type(wrapper, OPTIM_WRAPPERS, kind, default=OptimWrapper)
                 for kind in (OptimWrapper, AmpOptimWrapper,
                              'AmpOptimWrapper')):
-            raise ValueError('--amp supports optimizer wrappers of type '
+            raise UsageError('--amp supports optimizer wrappers of type '
                              'OptimWrapper, but the config has '
                              f'{wrapper["type"]}')
         wrapper['type'] = 'AmpOptimWrapper'
@@ -60,7 +69,11 @@ def enable_amp(cfg: Config) -> None:
 
 
 def merge_args(cfg: Config, args: Namespace) -> None:
-    """Bring the options of training into a config."""
+    """Bring the options of training into a config.
+
+    Raises:
+        UsageError: If they ask for what the config or the disk lacks.
+    """
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
@@ -68,9 +81,13 @@ def merge_args(cfg: Config, args: Namespace) -> None:
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
+        if cfg.load_from and '://' not in cfg.load_from and not osp.isfile(
+                cfg.load_from):
+            raise UsageError(f'--resume {cfg.load_from}: there is no such '
+                             'file')
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-            raise ValueError('--auto-scale-lr needs '
+            raise UsageError('--auto-scale-lr needs '
                              'auto_scale_lr.base_batch_size in the config')
         cfg.auto_scale_lr.enable = True
     if args.no_persistent_workers:
@@ -79,11 +96,14 @@ def merge_args(cfg: Config, args: Namespace) -> None:
                 cfg[key].persistent_workers = False
 
 
-def main() -> None:
-    args = parse_args()
+def train(args: Namespace) -> None:
     cfg = load_config(args)
     merge_args(cfg, args)
     build_runner(cfg, args).train()
+
+
+def main() -> None:
+    run_command(make_parser(), train)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Print what issue 7/7 asks for beside what the tests measured.
+"""Print the claims of tests/trust/claims.yml beside what tests measured.
 
 Runs the tests that are marked `trust`, and writes the table to
 work_dirs/trust as Markdown and CSV. Needs a checkout with its tests.
@@ -13,38 +13,44 @@ import json
 import os
 import subprocess
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from pathlib import Path
 from typing import Dict, List
 
 import yaml
+
+from mmacda.apis.command_line import (CommandParser, UsageError, output_folder,
+                                      run_command)
+from mmacda.io import whole_file
 
 ROOT = Path(__file__).resolve().parents[1]
 CLAIMS = ROOT / 'tests' / 'trust' / 'claims.yml'
 COLUMNS = ('line', 'claim', 'what', 'figure', 'bound', 'result', 'test')
 
 
-def parse_args() -> Namespace:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+def make_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         '--long', action='store_true', help='the long tests as well')
     what.add_argument(
         '--no-run', action='store_true', help='run nothing, print the table')
     parser.add_argument(
+        '--out-dir',
         '--out',
-        type=Path,
-        default=Path('work_dirs/trust'),
+        dest='out',
+        type=output_folder,
+        default='work_dirs/trust',
         help='folder of table and figures; default: work_dirs/trust')
     parser.add_argument(
         'pytest_args', nargs='*', help='after --, for pytest: paths, -k, ...')
-    return parser.parse_args()
+    return parser
 
 
 def forget(figures: Path, long: bool) -> None:
     """Drop what a whole run measures anew: some has no test any more."""
     for path in figures.glob('*.json'):
-        if long or not json.loads(path.read_text())['long']:
+        if long or not json.loads(path.read_text(encoding='utf-8'))['long']:
             path.unlink()
 
 
@@ -60,7 +66,8 @@ def run_tests(args: Namespace, figures: Path) -> None:
 
 
 def load_records(figures: Path) -> List[dict]:
-    return [json.loads(p.read_text()) for p in sorted(figures.glob('*.json'))]
+    return [json.loads(p.read_text(
+        encoding='utf-8')) for p in sorted(figures.glob('*.json'))]
 
 
 def format_value(value) -> str:
@@ -173,32 +180,42 @@ def to_csv(rows: List[dict]) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + '.part')
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    with whole_file(path, 'w') as file:
+        file.write(text)
 
 
-def main() -> int:
-    args = parse_args()
+def report(args: Namespace) -> None:
+    """Run what the command line asks for and print the table.
+
+    Raises:
+        SystemExit: With exit code 1 if a claim does not hold.
+        UsageError: If this is no checkout.
+    """
     if not CLAIMS.is_file():
-        sys.exit(f'error: {CLAIMS} is missing: run this in a checkout')
-    figures = args.out / 'figures'
+        raise UsageError(f'{CLAIMS} is missing: run this in a checkout')
+    out = Path(args.out)
+    figures = out / 'figures'
     figures.mkdir(parents=True, exist_ok=True)
     if not args.no_run:
         run_tests(args, figures)
-    claims = yaml.safe_load(CLAIMS.read_text())
+    claims = yaml.safe_load(CLAIMS.read_text(encoding='utf-8'))
     rows = make_table(claims, load_records(figures))
-    write(args.out / 'trust.md', to_markdown(rows))
-    write(args.out / 'trust.csv', to_csv(rows))
+    write(out / 'trust.md', to_markdown(rows))
+    write(out / 'trust.csv', to_csv(rows))
     print(to_markdown(rows))
     counts = {
         result: sum(row['result'] == result for row in rows)
         for result in ('pass', 'FAIL', 'skipped')
     }
     print(', '.join(f'{n} {result}' for result, n in counts.items()),
-          f'- {args.out}/trust.md, trust.csv')
-    return 1 if counts['FAIL'] else 0
+          f'- {out}/trust.md, trust.csv')
+    if counts['FAIL']:
+        raise SystemExit(1)
+
+
+def main() -> None:
+    run_command(make_parser(), report)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -1,10 +1,14 @@
 # mmagic's runtime, with mmacda imported, checkpoints in the work folder, and
-# pictures (ground truth, input, prediction) of the test alone.
+# pictures (input, restored, ground truth) of the test alone. mmagic's own hook
+# for them, which is switched off, builds the training set in a test.
 _base_ = ['mmagic::_base_/default_runtime.py', './custom_imports.py']
 
 default_hooks = dict(
     checkpoint=dict(
-        out_dir=None, max_keep_ckpts=3, save_best='PSNR', rule='greater'))
-custom_hooks = [
-    dict(type='BasicVisualizationHook', interval=1, on_val=False)
-]
+        type='WholeCheckpointHook',
+        out_dir=None,
+        max_keep_ckpts=3,
+        save_best='PSNR',
+        rule='greater'),
+    visualization=dict(type='RestorationVisualizationHook'))
+custom_hooks = []

@@ -5,8 +5,6 @@ _base_ = [
     '../_base_/schedules/adam_250k.py', '../_base_/mmagic_runtime.py'
 ]
 
-default_hooks = dict(checkpoint=dict(save_best='SIDD/PSNR'))
-# Pictures of every hundredth batch of blocks.
-custom_hooks = [
-    dict(type='BasicVisualizationHook', interval=100, on_val=False)
-]
+# Pictures of every hundredth block.
+default_hooks = dict(
+    checkpoint=dict(save_best='SIDD/PSNR'), visualization=dict(interval=100))

@@ -3,4 +3,10 @@ _base_ = [
     '../_base_/custom_imports.py'
 ]
 
+# mmagic's own hook for pictures builds the training set in a test.
+default_hooks = dict(
+    checkpoint=dict(type='WholeCheckpointHook'),
+    visualization=dict(type='RestorationVisualizationHook'))
+custom_hooks = []
+
 model = dict(type='WithReplacedConvs', original='BaseEditModel')

@@ -3,6 +3,8 @@ _base_ = [
     '../_base_/custom_imports.py'
 ]
 
+default_hooks = dict(checkpoint=dict(type='WholeCheckpointHook'))
+
 # Its 3x3 depthwise convolutions; with 1x1 generators, or these would be most
 # of the network.
 model = dict(
@@ -19,3 +21,7 @@ train_pipeline = [
     *_base_.train_pipeline[2:]
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+
+# mmagic's own hook for pictures builds the training set in a test.
+default_hooks = dict(visualization=dict(type='RestorationVisualizationHook'))
+custom_hooks = []

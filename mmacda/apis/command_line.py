@@ -1,125 +1,228 @@
-"""What tools/train.py and tools/test.py have in common."""
-import os
+"""The command lines of our tools: one convention for all of them.
+
+A tool takes its model as ``CONFIG CHECKPOINT``, as the frameworks' tools do.
+One whose main argument is pictures takes the model as ``--config CONFIG
+--checkpoint CHECKPOINT``, which all others understand as well for the time
+being. ``--out`` is a file to write, ``--out-dir`` a folder.
+"""
 import os.path as osp
-from argparse import ArgumentParser, Namespace
+from argparse import (SUPPRESS, Action, ArgumentParser, ArgumentTypeError,
+                      Namespace, RawDescriptionHelpFormatter)
+from contextlib import nullcontext
+from typing import Any, Iterable, Iterator, NoReturn, Optional, Sequence
 
 import torch
-from mmengine.config import Config, DictAction
-from mmengine.device import get_device
-from mmengine.registry import DATASETS, RUNNERS
-from mmengine.runner import Runner
+from mmengine.config import DictAction
+from rich.console import Console
+from rich.progress import track
 
-from mmacda.datasets import CrowdDataset
-from mmacda.registry_types import is_subtype
+from ..io.files import check_output, check_output_folder
+from .run_command import MISUSED, UsageError, run_command  # noqa: F401
 
-# What MMEngine's launchers read the process's device from.
-DEVICE_VARIABLES = dict(
-    pytorch='LOCAL_RANK',
-    slurm='SLURM_LOCALID',
-    mpi='OMPI_COMM_WORLD_LOCAL_RANK')
-LAUNCHERS = ('none', *DEVICE_VARIABLES)
+MODEL = ('config', 'checkpoint')
+REQUIRED, OPTIONAL = 'required', 'optional'
 
 
-def add_common_arguments(parser: ArgumentParser) -> None:
-    """Add the options of both commands, with mmpretrain's names."""
-    parser.add_argument(
-        '--work-dir',
-        help='folder of logs and results; default: work_dir of the config, '
-        'else work_dirs/<config name>')
-    parser.add_argument(
-        '--amp', action='store_true', help='automatic mixed precision')
-    parser.add_argument(
-        '--no-pin-memory',
-        action='store_true',
-        help='do not pin memory in the data loaders')
+class CommandParser(ArgumentParser):
+    """A parser whose help begins with the tool's docstring and example.
+
+    Args:
+        doc (str): The tool's docstring.
+    """
+
+    def __init__(self, doc: str):
+        super().__init__(
+            description=doc, formatter_class=RawDescriptionHelpFormatter)
+
+    def error(self, message: str) -> NoReturn:
+        """End with one sentence, where argparse prints the usage first."""
+        self.exit(
+            MISUSED,
+            f'{self.prog}: error: {message} (see {self.prog} --help)\n')
+
+    def parse_args(self, args: Optional[Sequence[str]] = None,
+                   namespace: Any = None) -> Namespace:
+        """Parsed arguments; ``config`` and ``checkpoint`` exist."""
+        if not hasattr(self, '_model'):
+            parsed = super().parse_args(args, namespace)
+        else:  # CONFIG after options too
+            parsed = self.parse_intermixed_args(args, namespace)
+            self._model(parsed)
+        for name in MODEL:
+            if getattr(parsed, name, None) is not None:
+                self._check_file(name, getattr(parsed, name))
+        return parsed
+
+    def add_model(self, checkpoint: str, default: Optional[str]) -> None:
+        """CONFIG CHECKPOINT, and --config and --checkpoint for the same."""
+        needs = dict(config=OPTIONAL if default else REQUIRED)
+        if checkpoint:
+            needs['checkpoint'] = checkpoint
+        if default == SUPPRESS:
+            default = None
+        for name in needs:
+            self.add_argument(
+                name, nargs='?', metavar=name.upper(), help=_help(name))
+            self.add_argument(f'--{name}', dest=f'{name}_option',
+                              metavar=name.upper(), help=SUPPRESS)
+
+        def resolve(parsed: Namespace) -> None:
+            given = [getattr(parsed, name) for name in needs]
+            given = [value for value in given if value is not None]
+            missing = []
+            for name, need in needs.items():
+                option = getattr(parsed, f'{name}_option')
+                delattr(parsed, f'{name}_option')
+                if option is None and given:
+                    option = given.pop(0)
+                if option is None and need == REQUIRED:
+                    missing.append(name.upper())
+                setattr(parsed, name, option)
+            if given:
+                self.error(f'{given[0]} is one argument too many: the '
+                           f'{" and the ".join(needs)} are given already')
+            if missing:
+                self.error('the following arguments are required: '
+                           f'{", ".join(missing)}')
+            if parsed.config is None:
+                parsed.config = default
+
+        self._model = resolve
+
+    def _check_file(self, name: str, path: str) -> None:
+        """Packages' configs and URLs are MMEngine's to find."""
+        if '::' in path or '://' in path or osp.isfile(path):
+            return
+        state = 'is a folder' if osp.isdir(path) else 'does not exist'
+        self.error(f'the {name} {path} {state}')
+
+
+def _help(name: str) -> str:
+    return dict(
+        config='config file of any framework',
+        checkpoint='its weights, a file or URL')[name]
+
+
+def add_model_arguments(parser: CommandParser,
+                        checkpoint: str = REQUIRED,
+                        default: Optional[str] = None) -> None:
+    """Add CONFIG CHECKPOINT, which ``--config --checkpoint`` name as well.
+
+    Args:
+        parser (CommandParser): Of a tool whose main argument is a model.
+        checkpoint (str): 'required', 'optional', or '' for a tool that takes
+            none. Default: 'required'.
+        default (str, optional): Config if none is given; ``SUPPRESS`` for a
+            tool that does without. Default: None, one is required.
+    """
+    parser.add_model(checkpoint, default)
+
+
+def add_model_options(parser: ArgumentParser,
+                      checkpoint: str = REQUIRED) -> None:
+    """Add ``--config`` and ``--checkpoint``, for tools that take pictures."""
+    parser.add_argument('--config', required=True, help=_help('config'))
+    parser.add_argument('--checkpoint', required=checkpoint == REQUIRED,
+                        help=_help('checkpoint'))
+
+
+class _ConfigOptions(DictAction):
+    """MMEngine's, which ends in a traceback without an equals sign."""
+
+    def __call__(self, parser: ArgumentParser, namespace: Namespace,
+                 values: Any, option_string: Optional[str] = None) -> None:
+        for value in values:
+            if not value.partition('=')[0] or '=' not in value:
+                parser.error(f'{option_string} takes KEY=VALUE, but got '
+                             f'{value!r}')
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except Exception as error:  # brackets that do not close
+            parser.error(f'{option_string}: {error or values}')
+
+
+def add_cfg_options(parser: ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=_ConfigOptions,
         metavar='KEY=VALUE',
         help='override entries of the config, for instance '
         'train_cfg.max_epochs=2 or "model.backbone.out_indices=(2, 3)"')
-    parser.add_argument(
-        '--skip-bad-files',
-        action='store_true',
-        help='leave out images and annotations of crowd datasets that cannot '
-        'be used, list and count them, and go on')
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    # torchrun exports LOCAL_RANK; torch.distributed.launch passes it.
-    parser.add_argument(
-        '--local_rank', '--local-rank', type=int, default=0)
 
 
-def load_config(args: Namespace) -> Config:
-    """The config named on the command line, under the common options.
-
-    Overrides by ``--cfg-options`` have the last word and therefore stay with
-    the caller, see :func:`build_runner`.
-    """
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
-    cfg.launcher = args.launcher
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
-    elif cfg.get('work_dir') is None:
-        name = osp.splitext(osp.basename(args.config))[0]
-        cfg.work_dir = osp.join('work_dirs', name)
-    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        loaders = cfg.get(key)
-        for loader in loaders if isinstance(loaders, list) else [loaders]:
-            if loader is not None:
-                _set_loader_defaults(loader, cfg, not args.no_pin_memory)
-                if args.skip_bad_files:
-                    _skip_bad_files(loader['dataset'])
-    return cfg
+def add_device_argument(parser: ArgumentParser,
+                        default: Optional[str] = None) -> Action:
+    """Add ``--device``; without a default, the best that there is."""
+    return parser.add_argument(
+        '--device',
+        type=device,
+        default=default,
+        help='such as cpu or cuda:1; default: '
+        f'{default or "the best that there is"}')
 
 
-def _skip_bad_files(dataset) -> None:
-    """Switch it on in every crowd dataset, inside wrappers too."""
-    for inner in (dataset.get('dataset'), *dataset.get('datasets', ())):
-        if inner is not None:
-            _skip_bad_files(inner)
-    if is_subtype(dataset, DATASETS, CrowdDataset):
-        dataset['skip_bad_files'] = True
+def device(text: str) -> str:
+    """The name of a device that can be computed on; a type of argparse."""
+    try:
+        found = torch.device(text)
+    except RuntimeError:
+        raise ArgumentTypeError(f'there is no device {text!r}: take cpu, '
+                                'cuda, or one of several as cuda:1') from None
+    if found.type == 'cpu':
+        return text
+    module = getattr(torch, found.type, None)
+    count = module.device_count() if module is not None and hasattr(
+        module, 'device_count') and module.is_available() else 0
+    if found.type == 'mps' and torch.backends.mps.is_available():
+        count = 1
+    if (found.index or 0) >= count:
+        raise ArgumentTypeError(
+            f'PyTorch finds {count or "no"} {found.type} device'
+            f'{"s" if count > 1 else ""} here, so not {text}: take cpu')
+    return text
 
 
-def _set_loader_defaults(loader, cfg: Config, pin_memory: bool) -> None:
-    loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
-    if not pin_memory:
-        loader['pin_memory'] = False
-    loader.setdefault('pin_memory', torch.cuda.is_available())
-    # mmpretrain's configs count on its tools to stack samples in the workers;
-    # other frameworks expect MMEngine's default, lists.
-    if cfg.get('default_scope') == 'mmpretrain':
-        loader.setdefault('collate_fn', dict(type='default_collate'))
+def positive_int(text: str) -> int:
+    """A whole number from 1 on; a type of argparse."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ArgumentTypeError(f'must be a whole number of at least 1, not '
+                                f'{text!r}')
+    return number
 
 
-def build_runner(cfg: Config, args: Namespace) -> Runner:
-    """Runner of a config, whichever framework it belongs to."""
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    if cfg.launcher != 'none' and get_device() == 'cpu':
-        _launch_on_cpus(cfg)
-    if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+def output_file(text: str) -> str:
+    """A file that can be written, before any work; a type of argparse."""
+    try:
+        check_output(text)
+    except OSError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return text
 
 
-def _launch_on_cpus(cfg: Config) -> None:
-    """Let MMEngine's launchers work without a GPU, over gloo.
+def output_folder(text: str) -> str:
+    """A folder that can be written into; a type of argparse."""
+    try:
+        check_output_folder(text)
+    except OSError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return text
 
-    They call ``torch.cuda.set_device``, which does nothing for a negative
-    number, and hand that device to the model's wrapper unless told none.
-    A ``strategy`` names its device itself.
-    """
-    os.environ[DEVICE_VARIABLES[cfg.launcher]] = '-1'
-    os.environ['LOCAL_RANK'] = '-1'
-    cfg.merge_from_dict({'env_cfg.dist_cfg.backend': 'gloo'})
-    if 'strategy' in cfg:
-        return
-    if cfg.get('model_wrapper_cfg') is None:
-        cfg.model_wrapper_cfg = dict(
-            type='MMDistributedDataParallel',
-            broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False))
-    cfg.model_wrapper_cfg.setdefault('device_ids', None)
+
+def status(text: str) -> Any:
+    """A context with a line on the standard error while it is a terminal."""
+    console = Console(stderr=True)
+    return console.status(text) if console.is_terminal else nullcontext()
+
+
+def progress(items: Iterable, what: str,
+             total: Optional[int] = None) -> Iterator:
+    """The items, with a bar on the standard error while it is a terminal."""
+    console = Console(stderr=True)
+    return track(items, what, total, console=console, transient=True,
+                 disable=not console.is_terminal)

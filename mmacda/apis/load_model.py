@@ -5,19 +5,20 @@ from typing import Optional, Union
 import torch.nn as nn
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
-from mmengine.runner import CheckpointLoader
 
-from ..models.replace_convs import init_quietly
+from ..checkpoints import load_checkpoint
+from ..models.quiet_init import init_quietly
+from .read_config import ConfigError, read_config
 
 
 def build_model(cfg: Config) -> nn.Module:
     """The model of a config of any framework, without its weights.
 
     Raises:
-        ValueError: If the config has no model.
+        ConfigError: If the config has no model.
     """
     if 'model' not in cfg:
-        raise ValueError(f'{cfg.filename or "the config"} has no model')
+        raise ConfigError(f'{cfg.filename or "the config"} has no model')
     model = dict(cfg.model)
     if cfg.get('data_preprocessor') is not None:
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
@@ -50,9 +51,7 @@ def load_model(config: Union[str, Config],
         ValueError: If the config has no model, or the checkpoint cannot be
             read or is of another model.
     """
-    cfg = config if isinstance(config, Config) else Config.fromfile(config)
-    if cfg_options is not None:
-        cfg.merge_from_dict(cfg_options)
+    cfg = read_config(config, cfg_options)
     model = build_model(cfg)
     if checkpoint is None:
         init_quietly(model)
@@ -77,8 +76,7 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
         ValueError: If the checkpoint cannot be read or is of another model.
     """
     try:
-        state = CheckpointLoader.load_checkpoint(
-            str(checkpoint), map_location='cpu', logger='silent')
+        state = load_checkpoint(str(checkpoint))
     except (FileNotFoundError, ValueError):
         raise
     except Exception as error:  # whatever unpickling raises

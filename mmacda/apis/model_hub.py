@@ -28,10 +28,11 @@ def metadata_root() -> Path:
 
 def _classifiers(root: Path) -> Dict[str, list]:
     """Models and collections of our metafiles that mmpretrain can build."""
-    index = yaml.safe_load((root / 'model-index.yml').read_text())
+    index = yaml.safe_load((root / 'model-index.yml').read_text(
+        encoding='utf-8'))
     found: Dict[str, list] = dict(Collections=[], Models=[])
     for path in index['Import']:
-        content = yaml.safe_load((root / path).read_text())
+        content = yaml.safe_load((root / path).read_text(encoding='utf-8'))
         found['Collections'] += content['Collections']
         found['Models'] += [
             model for model in content['Models']
@@ -64,6 +65,6 @@ def register_models() -> Tuple[str, ...]:
     classifiers = _classifiers(root)
     with TemporaryDirectory() as folder:
         index = Path(folder) / 'model-index.yml'
-        index.write_text(yaml.safe_dump(classifiers))
+        index.write_text(yaml.safe_dump(classifiers), encoding='utf-8')
         ModelHub.register_model_index(index, config_prefix=root)
     return tuple(model['Name'] for model in classifiers['Models'])

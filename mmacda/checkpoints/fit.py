@@ -13,7 +13,8 @@ SHOWN = 3
 def check_fit(model: nn.Module, checkpoint: dict, purpose: str) -> None:
     """Refuse a checkpoint of another model.
 
-    MMEngine warns of weights that do not fit and goes on with initial ones.
+    MMEngine warns of weights that do not fit and goes on with initial ones,
+    also where a training resumes.
 
     Args:
         model (nn.Module): The model that is going to load the checkpoint.
@@ -76,7 +77,8 @@ def _shapes(state_dict: Any) -> Dict[str, tuple]:
     return {
         re.sub(r'^module\.', '', name): tuple(value.shape)
         for name, value in state_dict.items()
-        if isinstance(value, Tensor) and 'num_batches_tracked' not in name
+        if isinstance(value, Tensor)
+        and not name.endswith(('num_batches_tracked', '_extra_state'))
     }
 
 

@@ -99,7 +99,7 @@ def write_photographs(root: str, layout: str, seed: int = 0) -> str:
                 else:
                     _write_blur(temporary, split, number, image, seed,
                                 layout == 'realsr')
-        with open(osp.join(temporary, MARKER), 'w') as file:
+        with open(osp.join(temporary, MARKER), 'w', encoding='utf-8') as file:
             json.dump(settings, file)
         os.chmod(temporary, 0o755)  # mkdtemp's folders are private
         try:
@@ -116,7 +116,7 @@ def _is_written(folder: str, settings: dict) -> bool:
     if not osp.isdir(folder) or not os.listdir(folder):
         return False
     try:
-        with open(osp.join(folder, MARKER)) as file:
+        with open(osp.join(folder, MARKER), encoding='utf-8') as file:
             found = json.load(file)
     except (OSError, ValueError):
         found = None

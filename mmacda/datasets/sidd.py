@@ -118,10 +118,11 @@ def cut_pairs(root: str,
     pairs = find_pairs(root)
     tiling = dict(tile=tile, step=step)
     record = Path(out) / TILING_FILE
-    if record.exists() and json.loads(record.read_text()) != tiling:
-        raise ValueError(f'{out!r} holds tiles cut with '
-                         f'{json.loads(record.read_text())}, not with '
-                         f'{tiling}: choose another folder')
+    if record.exists():
+        found = json.loads(record.read_text(encoding='utf-8'))
+        if found != tiling:
+            raise ValueError(f'{out!r} holds tiles cut with {found}, not '
+                             f'with {tiling}: choose another folder')
     for kind in ('noisy', 'gt'):
         (Path(out) / kind).mkdir(parents=True, exist_ok=True)
     _write(record, json.dumps(tiling).encode())

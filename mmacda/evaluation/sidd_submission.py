@@ -55,7 +55,7 @@ def write_submission(blocks: np.ndarray,
         with open(temporary, 'wb') as file:
             savemat(file, content, do_compression=True)
     else:
-        with open(temporary, 'w', newline='') as file:
+        with open(temporary, 'w', newline='', encoding='utf-8') as file:
             writer = csv.writer(file)
             writer.writerow(('ID', 'BLOCK'))
             flat = blocks.reshape(-1, *blocks.shape[2:])

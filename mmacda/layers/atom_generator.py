@@ -3,6 +3,7 @@ from typing import Optional
 
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 from mmcv.cnn import build_activation_layer, build_norm_layer
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS
@@ -11,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from ..ops.geometry import ConvGeometry, Pair, to_pair
+from ..ops.tracing import is_symbolic
 from ..registry_types import plain_init_cfg
 from .arguments import (check_counts, check_input, check_kernel_size,
                         check_padded_size, check_padding_mode)
@@ -37,9 +39,13 @@ class GeneratorConv2d(_ConvNd):
                          padding_mode)  # type: ignore[arg-type]  # a Literal
 
     def forward(self, x: Tensor) -> Tensor:
-        # It reads nothing that _ConvNd lacks.
-        return nn.Conv2d._conv_forward(
-            self, x, self.weight, self.bias)  # type: ignore[arg-type]
+        padding = self.padding
+        if self.padding_mode != 'zeros':
+            pad_h, pad_w = padding
+            x = F.pad(x, (pad_w, pad_w, pad_h, pad_h), mode=self.padding_mode)
+            padding = (0, 0)
+        return F.conv2d(x, self.weight, self.bias, self.stride, padding,
+                        self.dilation, self.groups)
 
 
 @MODELS.register_module()
@@ -192,7 +198,8 @@ class AtomGenerator(BaseModule):
         check_padded_size(cropped, self.margin, self.padding_mode)
 
     def _check_batch_norm(self, x: Tensor) -> None:
-        if self.training and isinstance(self.norm1, _BatchNorm) \
+        if self.training and not is_symbolic(x) \
+                and isinstance(self.norm1, _BatchNorm) \
                 and not isinstance(self.norm1, nn.SyncBatchNorm) \
                 and self.norm1.training \
                 and x.shape[0] * x.shape[2] * x.shape[3] == 1:
@@ -208,7 +215,7 @@ class AtomGenerator(BaseModule):
             TypeError: If x is not a floating point tensor.
             ValueError: If the shape does not fit.
         """
-        if not torch.jit.is_tracing():
+        if not (torch.jit.is_tracing() or is_symbolic(x)):
             self._check_input(x)
         crop_h, crop_w = self.crop
         if crop_h or crop_w:

@@ -6,8 +6,10 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from ..ops.tracing import is_symbolic
 from .arguments import is_count
 from .conv2d_like import Conv2dLike
+from .leaf import traced_as_leaf
 
 
 class ExpertConv(Conv2dLike):
@@ -43,6 +45,7 @@ class ExpertConv(Conv2dLike):
         """Weights of the experts (B, E) from the mean pixel (B, C)."""
         raise NotImplementedError
 
+    @traced_as_leaf
     def forward(self, x: Tensor) -> Tensor:
         """Convolve every image with a filter of its own.
 
@@ -58,7 +61,7 @@ class ExpertConv(Conv2dLike):
             ValueError: If the shape does not fit the layer.
         """
         padded = self.pad(x)
-        if not len(x):
+        if not is_symbolic(x) and not len(x):
             raise ValueError('the filters are mixed for every image, but the '
                              'batch is empty')
         pooled = F.adaptive_avg_pool2d(x, 1).flatten(1)

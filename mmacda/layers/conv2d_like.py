@@ -6,6 +6,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ..ops.geometry import ConvGeometry, to_pair
+from ..ops.tracing import is_symbolic
 from ..registry_types import plain_init_cfg
 from .arguments import (check_channels, check_input, check_padded_size,
                         check_padding_mode, resolve_padding)
@@ -46,12 +47,13 @@ class Conv2dLike(BaseModule):
                  init_cfg: Optional[dict] = None):
         super().__init__(plain_init_cfg(init_cfg))
         check_channels(in_channels, out_channels, groups)
-        self.in_channels = in_channels
-        self.out_channels = out_channels
+        # NumPy's integers too become plain ones.
+        self.in_channels = int(in_channels)
+        self.out_channels = int(out_channels)
         self.kernel_size = to_pair(kernel_size, 'kernel_size', 1)
         self.stride = to_pair(stride, 'stride', 1)
         self.dilation = to_pair(dilation, 'dilation', 1)
-        self.groups = groups
+        self.groups = int(groups)
         self.padding = resolve_padding(padding, self.kernel_size, self.stride,
                                        self.dilation)
         check_padding_mode(padding_mode)
@@ -69,14 +71,18 @@ class Conv2dLike(BaseModule):
             TypeError: If x is not a floating point tensor.
             ValueError: If the shape does not fit the layer.
         """
-        check_input(x, self.in_channels)
-        ConvGeometry(self.stride, self.padding, self.dilation,
-                     self.groups).output_size(x.shape[2:], self.kernel_size)
-        check_padded_size(x.shape[2:], self.padding, self.padding_mode)
+        if not is_symbolic(x):
+            self._check_input(x)
         pad_h, pad_w = self.padding
         if self.padding_mode == 'zeros' or not (pad_h or pad_w):
             return x
         return F.pad(x, (pad_w, pad_w, pad_h, pad_h), mode=self.padding_mode)
+
+    def _check_input(self, x: Tensor) -> None:
+        check_input(x, self.in_channels)
+        ConvGeometry(self.stride, self.padding, self.dilation,
+                     self.groups).output_size(x.shape[2:], self.kernel_size)
+        check_padded_size(x.shape[2:], self.padding, self.padding_mode)
 
     def extra_repr(self) -> str:
         text = (f'{self.in_channels}, {self.out_channels}, '

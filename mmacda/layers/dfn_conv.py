@@ -9,10 +9,12 @@ from mmengine.registry import MODELS
 from torch import Tensor
 
 from ..ops.geometry import ConvGeometry
+from ..ops.tracing import is_symbolic
 from .acda_conv import COEFFICIENT_ENERGY
 from .arguments import check_kernel_size
 from .atom_generator import AtomGenerator
 from .conv2d_like import Conv2dLike
+from .leaf import traced_as_leaf
 
 MIB, GIB = 2**20, 2**30
 
@@ -104,6 +106,7 @@ class DFNConv(Conv2dLike):
         weights *= math.prod(self.kernel_size)
         return x.shape[0] * math.prod(size) * weights * x.element_size()
 
+    @traced_as_leaf
     def forward(self, x: Tensor) -> Tensor:
         """Convolve every pixel with a full filter of its own.
 
@@ -120,23 +123,23 @@ class DFNConv(Conv2dLike):
             ValueError: If the shape does not fit the layer.
         """
         padded = self.pad(x)
-        needed = self.filter_bytes(x)
+        needed = 0 if is_symbolic(x) else self.filter_bytes(x)
         if needed > self.memory_limit:
             raise MemoryError(
                 f'the filters of an input of {tuple(x.shape)} need '
                 f'{_format_size(needed)}, and training a multiple of it; '
                 f'memory_limit is {_format_size(self.memory_limit)}')
         filters = self.filter_generator(x) * self.filter_scale
-        size = filters.shape[2:]
+        height, width = filters.shape[2], filters.shape[3]
         fan_in = self.in_channels // self.groups * math.prod(self.kernel_size)
         filters = filters.reshape(x.shape[0], self.groups,
                                   self.out_channels // self.groups, fan_in,
-                                  size.numel())
+                                  height * width)
         patches = F.unfold(padded, self.kernel_size, self.dilation,
                            self.zero_padding, self.stride)
         patches = patches.reshape(x.shape[0], self.groups, fan_in,
-                                  size.numel())
+                                  height * width)
         output = torch.einsum('bgoil,bgil->bgol', filters, patches)
-        output = output.reshape(x.shape[0], self.out_channels, *size)
+        output = output.reshape(x.shape[0], self.out_channels, height, width)
         return output if self.bias is None else output + self.bias[:, None,
                                                                    None]

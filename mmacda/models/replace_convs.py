@@ -4,12 +4,14 @@ from os import PathLike
 from typing import Any, Sequence, Set
 
 import torch.nn as nn
-from mmengine.logging import MMLogger, print_log
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from mmengine.runner import load_checkpoint
 
+from ..checkpoints import training_checkpoints_allowed
 from ..layers.replace import replace_convs
+from .quiet_init import init_quietly
 
 
 @MODELS.register_module()
@@ -111,22 +113,6 @@ def _build_original(model: dict, extra: dict) -> nn.Module:
     return original
 
 
-def init_quietly(model: nn.Module) -> None:
-    """``init_weights()``, if the model has it, without a line per parameter.
-
-    Outside a Runner, MMEngine would print them.
-    """
-    if not hasattr(model, 'init_weights'):
-        return
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel('WARNING')
-    try:
-        model.init_weights()
-    finally:
-        logger.setLevel(level)
-
-
 def load_original(model: nn.Module, checkpoint: Any) -> Set[str]:
     """Load, and name the modules whose weight the checkpoint holds."""
     options = dict(filename=checkpoint) if isinstance(
@@ -137,7 +123,8 @@ def load_original(model: nn.Module, checkpoint: Any) -> Set[str]:
         for name, parameter in model.named_parameters(remove_duplicate=False)
         if name.endswith('.weight')
     }
-    load_checkpoint(model, logger='current', **options)
+    with training_checkpoints_allowed():
+        load_checkpoint(model, logger='current', **options)
     return {
         name
         for name, (parameter, version) in weights.items()

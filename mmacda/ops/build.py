@@ -6,44 +6,22 @@ found.
 import hashlib
 import logging
 import os
-import platform
 import shlex
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import List, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 
+from .compiler import (FLAGS, BuildError, compile_library, describe_cpu,
+                       find_compiler, run)
+
 SOURCES = Path(__file__).parent / 'backends' / 'native' / 'csrc'
-FLAGS = ('-O3', '-std=gnu99', '-fPIC', '-shared', '-pthread')
-# Tried in turn: x86, then Arm and Power, then compilers that know neither.
-CPU_FLAGS = (('-march=native', ), ('-mcpu=native', ), ())
-COMPILE_SECONDS = 300
+MODE = 0o755  # whatever the umask: others may share the cache
 SELF_TEST_TOLERANCE = 1e-5  # float32
 
 logger = logging.getLogger('mmacda')
-
-
-class BuildError(RuntimeError):
-    """The native library cannot be had; the message says why."""
-
-
-def find_compiler() -> List[str]:
-    """Command of the C compiler: ``CC`` if set, else cc, gcc or clang.
-
-    Raises:
-        BuildError: If there is none.
-    """
-    chosen = shlex.split(os.environ.get('CC', ''))
-    for command in [chosen] if chosen else [['cc'], ['gcc'], ['clang']]:
-        path = shutil.which(command[0])
-        if path:
-            return [path] + command[1:]
-    raise BuildError(f'the C compiler CC={os.environ["CC"]!r} is not there'
-                     if chosen else 'no C compiler (cc, gcc or clang) found')
 
 
 def cache_folder() -> Path:
@@ -52,55 +30,45 @@ def cache_folder() -> Path:
     Raises:
         BuildError: If there is no home folder.
     """
-    root = os.environ.get('XDG_CACHE_HOME')
-    try:
-        return Path(root or Path.home() / '.cache') / 'mmacda'
+    root = os.environ.get('XDG_CACHE_HOME', '')
+    try:  # the standard says that a relative path counts for nothing
+        root = Path(root) if os.path.isabs(root) else Path.home() / '.cache'
     except RuntimeError as error:
         raise BuildError(f'no cache folder: {error}') from None
+    return root / 'mmacda'
 
 
-def _run(command: List[str]) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=COMPILE_SECONDS,
-            check=True)
-    except subprocess.CalledProcessError as error:
-        output = error.output.decode(errors='replace').strip()
-        raise BuildError(f'{command[0]} failed with status '
-                         f'{error.returncode}: {output[:500]}') from None
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BuildError(f'{command[0]} failed: {error}') from None
-    return done.stdout.decode(errors='replace')
-
-
-def _cpu_description() -> str:
-    """Text that differs where ``-march=native`` code may not run."""
-    try:
-        with open('/proc/cpuinfo') as file:
-            lines = {
-                line.strip()
-                for line in file
-                if line.lower().startswith(('flags', 'features', 'model name',
-                                            'cpu part'))
-            }
-    except OSError:
-        lines = {platform.processor()}
-    return '\n'.join([platform.machine(), *sorted(lines)])
-
-
-def library_path(compiler: List[str]) -> Path:
-    """Where the library for these sources, compiler and CPU belongs."""
+def _library_key(compiler: Sequence[str]) -> str:
+    """Differs for other sources, another compiler and another CPU."""
     key = hashlib.sha256()
     for source in sorted(SOURCES.iterdir()):
         key.update(source.name.encode() + source.read_bytes())
-    for text in (*compiler, *FLAGS, _run([*compiler, '--version']),
-                 _cpu_description()):
+    for text in (*compiler, *FLAGS, run([*compiler, '--version']),
+                 describe_cpu()):
         key.update(text.encode() + b'\0')
-    return cache_folder() / f'native-{key.hexdigest()[:24]}.so'
+    return key.hexdigest()[:24]
+
+
+def _library_path(folder: Path, key: str, content: bytes) -> Path:
+    # The digest is part of the name: no moment shows one without the other.
+    return folder / f'native-{key}-{hashlib.sha256(content).hexdigest()}.so'
+
+
+def find_library(folder: Path, key: str) -> Optional[Path]:
+    """The compiled library, if it is there and whole.
+
+    A library that was cut short must never be loaded: the process would die
+    where it touches the missing part.
+    """
+    for path in sorted(folder.glob(f'native-{key}-*.so')):
+        try:
+            if path == _library_path(folder, key, path.read_bytes()):
+                return path
+            fault = 'is damaged'
+        except OSError as error:
+            fault = f'cannot be read ({error.strerror})'
+        logger.warning('the compiled library %s %s', path, fault)
+    return None
 
 
 def build() -> Tuple[Path, List[str]]:
@@ -118,41 +86,35 @@ def build() -> Tuple[Path, List[str]]:
             cannot be written.
     """
     compiler = find_compiler()
-    path = library_path(compiler)
-    if path.exists():
+    key, folder = _library_key(compiler), cache_folder()
+    path = find_library(folder, key)
+    if path is not None:
         return path, []
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(
-            prefix=path.stem, suffix='.tmp', dir=path.parent)
-        os.close(handle)
+        return _build(compiler, key, folder)
     except OSError as error:
         raise BuildError(f'cannot write to the cache: {error}') from None
+
+
+def _build(compiler: Sequence[str], key: str,
+           folder: Path) -> Tuple[Path, List[str]]:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(MODE)
+    handle, temporary = tempfile.mkstemp(
+        prefix=f'native-{key}', suffix='.tmp', dir=folder)
+    os.close(handle)
     try:
-        command = _compile(compiler, temporary)
+        logger.warning(
+            'compiling the C kernels once into %s (takes 2 to 12 s)', folder)
+        command = compile_library(compiler, SOURCES / 'native.c', temporary)
+        path = _library_path(folder, key, Path(temporary).read_bytes())
+        os.chmod(temporary, MODE)
         os.replace(temporary, path)
-    except OSError as error:
-        raise BuildError(f'cannot write to the cache: {error}') from None
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
     return path, command
-
-
-def _compile(compiler: List[str], target: str) -> List[str]:
-    for attempt, cpu_flags in enumerate(CPU_FLAGS, 1):
-        command = [
-            *compiler, *FLAGS, *cpu_flags, '-o', target,
-            str(SOURCES / 'native.c')
-        ]
-        try:
-            _run(command)
-            return command
-        except BuildError as error:
-            if attempt == len(CPU_FLAGS):
-                raise
-            logger.debug('%s', error)
-    raise AssertionError('unreachable')
 
 
 def self_test() -> float:
@@ -189,7 +151,11 @@ def main() -> int:
         return 1
     print('command:  ', shlex.join(command) or 'none, it was built before')
     print('library:  ', path)
-    deviation = self_test()
+    try:
+        deviation = self_test()
+    except ValueError as error:
+        print('not used: ', error)
+        return 1
     passed = deviation < SELF_TEST_TOLERANCE
     print(f'self test: {"passed" if passed else "FAILED"}, largest relative '
           f'error to the reference {deviation:.1e}')

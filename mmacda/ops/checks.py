@@ -5,8 +5,8 @@ from typing import Any, Dict, Optional
 import torch
 from torch import Tensor
 
+from .autocast import is_compiling
 from .geometry import ConvGeometry
-from .registered_op import is_compiling
 
 FORMS = dict(
     input='(B, C, H, W)',
@@ -32,6 +32,12 @@ def check_tensors(tensors: Dict[str, Optional[Tensor]]) -> None:
         if not tensor.is_floating_point():
             raise TypeError(f'{name} must have a floating point dtype, but '
                             f'got {tensor.dtype}')
+        if tensor.element_size() < 2:
+            raise TypeError(f'{name} has dtype {tensor.dtype}, which is for '
+                            'storing: convert it to 16 bits or more')
+        if tensor.layout is not torch.strided:
+            raise TypeError(f'{name} must be a dense tensor, but its layout '
+                            f'is {tensor.layout}: call to_dense() on it')
         device = device or tensor.device
         if tensor.device != device:
             raise TypeError(f'{name} is on {tensor.device}, but input is on '
@@ -64,8 +70,12 @@ def check_geometry(tensors: Dict[str, Optional[Tensor]],
                    if tensor is not None)
     if is_compiling():  # which looks through caches
         return _check(shapes, *arguments)
-    return _check_once(
-        shapes, *(tuple(a) if isinstance(a, list) else a for a in arguments))
+    try:
+        return _check_once(
+            shapes,
+            *(tuple(a) if isinstance(a, list) else a for a in arguments))
+    except TypeError:  # sizes that are symbols have no hash
+        return _check(shapes, *arguments)
 
 
 def _check(shapes, stride, padding, dilation, groups) -> ConvGeometry:

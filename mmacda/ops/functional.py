@@ -3,38 +3,30 @@ from typing import Optional
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch.overrides import handle_torch_function, has_torch_function
 
 from . import registered_op
 from .autocast import call_as_given, cast_inputs
-from .backends import BACKENDS, choose_backend
+from .backends import BACKENDS, DIFFERENTIABLE, choose_backend
 from .checks import check_dtypes, check_geometry, check_tensors
+from .differentiate import differentiate, without_negation
 from .geometry import ConvGeometry
-
-# Those that autograd differentiates.
-DIFFERENTIABLE_BACKENDS = {
-    name: module
-    for name, module in BACKENDS.items() if not hasattr(module, 'backward')
-}
 
 
 class _AdaptiveConv2d(torch.autograd.Function):
     """Keeps only the inputs for backward; the backend recomputes the rest."""
 
     @staticmethod
-    def forward(ctx, x, alpha, atom_bases, weight, geometry, backend):
+    def forward(ctx, x, alpha, atom_bases, weight, geometry, name):
         ctx.save_for_backward(x, alpha, atom_bases, weight)
-        ctx.geometry, ctx.backend = geometry, backend
-        return call_as_given(backend.forward, x, alpha, atom_bases, weight,
-                             geometry)
+        ctx.geometry, ctx.name = geometry, name
+        return call_as_given(BACKENDS[name].forward, x, alpha, atom_bases,
+                             weight, geometry)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad_output):
-        x, alpha, atom_bases, weight = ctx.saved_tensors
-        grads = call_as_given(ctx.backend.backward, grad_output, x, alpha,
-                              atom_bases, weight, ctx.geometry,
-                              ctx.needs_input_grad[:4])
+        grads = differentiate(ctx.name, grad_output, ctx.saved_tensors,
+                              ctx.geometry, ctx.needs_input_grad[:4])
         return (grads[0], _with_plain_strides(grads[1]), *grads[2:], None,
                 None)
 
@@ -101,6 +93,11 @@ def adaptive_conv2d(input: Tensor,
         >>> adaptive_conv2d(x, alpha, psi, weight, padding=3).shape
         torch.Size([1, 4, 9, 9])
     """
+    given = input, basis_coefficients, atom_bases, weight, bias
+    # Subclasses of Tensor, and torch.fx.symbolic_trace.
+    if not registered_op.is_compiling() and has_torch_function(given):
+        return handle_torch_function(adaptive_conv2d, given, *given, stride,
+                                     padding, dilation, groups, backend)
     tensors = dict(
         input=input,
         basis_coefficients=basis_coefficients,
@@ -127,17 +124,20 @@ def adaptive_conv2d(input: Tensor,
 def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
          atom_bases: Optional[Tensor], weight: Tensor,
          geometry: ConvGeometry) -> Tensor:
-    if registered_op.is_compiling() and not torch.onnx.is_in_onnx_export() \
-            and backend not in DIFFERENTIABLE_BACKENDS:
+    if registered_op.serves(x, alpha, atom_bases, weight) \
+            and backend not in DIFFERENTIABLE:
         return registered_op.apply(x, alpha, atom_bases, weight, *geometry,
                                    backend)
-    _, module = choose_backend(backend, x, alpha, atom_bases, weight, geometry)
-    if module in DIFFERENTIABLE_BACKENDS.values():
+    x, alpha, atom_bases, weight = (
+        without_negation(t) for t in (x, alpha, atom_bases, weight))
+    name, module = choose_backend(backend, x, alpha, atom_bases, weight,
+                                  geometry)
+    if name in DIFFERENTIABLE:
         return module.adaptive_conv2d(x, alpha, atom_bases, weight, None,
                                       *geometry)
     if torch.is_grad_enabled():
         return _AdaptiveConv2d.apply(x, alpha, atom_bases, weight, geometry,
-                                     module)
+                                     name)
     return call_as_given(module.forward, x, alpha, atom_bases, weight,
                          geometry)
 

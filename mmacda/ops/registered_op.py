@@ -9,17 +9,22 @@ from typing import Optional, Sequence, Tuple
 import torch
 from torch import Tensor
 
-from .autocast import call_as_given
-from .backends import BACKENDS, choose_backend
+from .autocast import AVAILABLE, call_as_given
+from .backends import BACKENDS, COMPUTING, choose_backend
 from .geometry import ConvGeometry
 from .memory_format import memory_format_of
+from .tracing import ONCE, is_recorded, is_transformed
 
-AVAILABLE = hasattr(torch.library, 'custom_op')
 
-
-def is_compiling() -> bool:
-    """Whether torch.compile or torch.export is looking on."""
-    return AVAILABLE and torch.compiler.is_compiling()
+def serves(*tensors: Optional[Tensor]) -> bool:
+    """Whether a call must be an operator: it is compiled or recorded."""
+    if not AVAILABLE:
+        return False
+    if not torch.compiler.is_compiling():
+        if not is_recorded(*tensors) or is_transformed() \
+                or torch.jit.is_tracing():
+            return False
+    return not torch.onnx.is_in_onnx_export()
 
 
 def _geometry(stride, padding, dilation, groups) -> ConvGeometry:
@@ -28,9 +33,9 @@ def _geometry(stride, padding, dilation, groups) -> ConvGeometry:
 
 
 def _choose(backend, *arguments):
-    _, module = choose_backend(backend, *arguments)
+    name, module = choose_backend(backend, *arguments)
     # Autograd does not reach into an operator.
-    return module if hasattr(module, 'backward') else BACKENDS['stock']
+    return module if name in COMPUTING else BACKENDS['stock']
 
 
 def _forward(input: Tensor, basis_coefficients: Tensor,
@@ -94,10 +99,22 @@ if AVAILABLE:
         ctx.options = inputs[4:]
 
     def _differentiate(ctx, grad_output):
-        needs = ctx.needs_input_grad[:4]
-        grads = apply_backward(grad_output, *ctx.saved_tensors, *ctx.options,
-                               needs)
-        return (*(grad if need else None for grad, need in zip(grads, needs)),
-                *[None] * len(ctx.options))
+        grads = differentiate(grad_output, ctx.saved_tensors, ctx.options,
+                              ctx.needs_input_grad[:4])
+        return *grads, *[None] * len(ctx.options)
+
+    def _refuse(ctx, *_):
+        raise RuntimeError(ONCE)
 
     apply.register_autograd(_differentiate, setup_context=_setup_context)
+    apply_backward.register_autograd(_refuse)
+
+
+def differentiate(grad_output: Tensor, tensors: Sequence[Optional[Tensor]],
+                  options: Sequence, needs: Sequence[bool]) -> tuple:
+    """Gradients of the tensors, None where not needed.
+
+    ``options`` are the arguments that follow them in :func:`apply`.
+    """
+    grads = apply_backward(grad_output, *tensors, *options, needs)
+    return tuple(grad if need else None for grad, need in zip(grads, needs))

@@ -2,14 +2,15 @@
 from .capture import CapturedLayer, CoefficientCapture, find_layers
 from .coefficients import (atoms_of, basis_scales, compose_filters,
                            scale_energies, similar_pixels, tap_energy)
-from .counting_hook import CountingVisualizationHook
 from .diversity import intra_image_distance
-from .hooks import CoefficientVisualizationHook
+from .hooks import (CoefficientVisualizationHook, CountingVisualizationHook,
+                    RestorationVisualizationHook)
 from .receptive_field import effective_receptive_field
 
 __all__ = [
     'CapturedLayer', 'CoefficientCapture', 'CoefficientVisualizationHook',
-    'CountingVisualizationHook', 'atoms_of', 'basis_scales', 'compose_filters',
-    'effective_receptive_field', 'find_layers', 'intra_image_distance',
-    'scale_energies', 'similar_pixels', 'tap_energy'
+    'CountingVisualizationHook', 'RestorationVisualizationHook', 'atoms_of',
+    'basis_scales', 'compose_filters', 'effective_receptive_field',
+    'find_layers', 'intra_image_distance', 'scale_energies', 'similar_pixels',
+    'tap_energy'
 ]

@@ -4,7 +4,7 @@ from typing import Dict, Optional, Sequence, Tuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle
+from matplotlib.patches import Circle, Rectangle
 from matplotlib.patheffects import withStroke
 
 from .figures import COLOURS, new_figure
@@ -64,7 +64,8 @@ def draw_scale_maps(layers: Dict[str, Dict[int, np.ndarray]],
         for axis in line[lead + len(energies):]:
             axis.set_axis_off()
         figure.colorbar(
-            shown, ax=line[-1], fraction=0.046, label='energy per pixel')
+            shown, ax=line[-1], fraction=0.046,
+            label='energy: sum of the\nsquared coefficients')
     return figure
 
 
@@ -83,31 +84,48 @@ def draw_receptive_fields(
             coefficients' energy at each scale.
     """
     columns = 1 + len(fields)
-    figure = new_figure(2.6 * columns, 3)
+    figure = new_figure(2.7 * columns + 0.5, 3.3)
     axes = figure.subplots(1, columns, squeeze=False)[0]
-    show(axes[0], image, 'root mean square radii')
+    show(axes[0], image, 'whole image')
+    axes[0].set_xlabel('circles: root mean square radii\nsquares: the crops',
+                       fontsize=7)
     visible = [withStroke(linewidth=3, foreground='white')]
-    side = max(6, *(int(np.ceil(4 * radius)) for _, _, radius in moments))
+    half = max(6, *(int(np.ceil(4 * radius)) for _, _, radius in moments))
     for n, (row, column, radius) in enumerate(moments):
         colour = COLOURS[n % len(COLOURS)]
         # A field of a single pixel has no radius, but a place.
         axes[0].add_patch(
             Circle((column, row), max(radius, 0.5), fill=False, lw=1.5,
                    color=colour, path_effects=visible))
+        left, top = (round(centre) - half - 0.5 for centre in (column, row))
+        axes[0].add_patch(
+            Rectangle((left, top), 2 * half + 1, 2 * half + 1, fill=False,
+                      lw=0.8, color=colour))
         axes[0].annotate(
             str(n + 1), (column, row), (5, 5), color=colour, fontsize=11,
             textcoords='offset points', weight='bold', path_effects=visible)
     for n, (axis, field, (row, column, radius), share) in enumerate(
             zip(axes[1:], fields, moments, shares)):
-        show(axis, field, f'{n + 1}: radius {radius:.1f} pixels',
-             cmap=ENERGY_MAP)
-        axis.set(xlim=(column - side, column + side),
-                 ylim=(row + side, row - side), facecolor='#e8ebef')
+        shown = show(
+            axis, field / max(float(field.max()), 1e-30),
+            f'{n + 1}: radius {radius:.1f} pixels', cmap=ENERGY_MAP,
+            vmin=0, vmax=1)
+        row, column = round(row), round(column)
+        axis.set(xlim=(column - half - .5, column + half + .5),
+                 ylim=(row + half + .5, row - half - .5), facecolor='#e8ebef',
+                 xticks=(column - half, column, column + half),
+                 yticks=(row - half, row, row + half))
+        axis.tick_params(labelsize=6, length=2)
         for spine in axis.spines.values():
             spine.set(color=COLOURS[n % len(COLOURS)], lw=2)
-        axis.set_xlabel('energy at scale ' + ', '.join(
-            f'{scale}: {value:.0%}' for scale, value in share.items()),
+        axis.set_xlabel(
+            f'column; crop of {2 * half + 1} x {2 * half + 1} pixels\n'
+            'energy at scale ' + ', '.join(
+                f'{scale}: {value:.0%}' for scale, value in share.items()),
             fontsize=7)
+    axes[1].set_ylabel('row of the image', fontsize=7)
+    _small_bar(figure, shown, axes[1:], 'norm of the gradient,\nrelative to '
+               'its largest')
     return figure
 
 
@@ -119,18 +137,20 @@ def draw_bases(sets: Dict[int, np.ndarray], kept: int) -> Figure:
         kept (int): How many of each set the layer uses; they are framed.
     """
     columns = max(len(elements) for elements in sets.values())
-    figure = new_figure(0.85 * columns + 0.6, 1.02 * len(sets) + 0.45)
+    figure = new_figure(0.85 * columns + 1.3, 1.02 * len(sets) + 0.45)
     axes = figure.subplots(len(sets), columns, squeeze=False)
     for line, (scale, elements) in zip(axes, sets.items()):
-        line[0].set_ylabel(f'{scale} x {scale}', fontsize=9)
+        line[0].set_ylabel(f'{scale} x {scale} pixels', fontsize=8)
+        limit = max(float(np.abs(elements).max()), 1e-12)
         for n, axis in enumerate(line):
             if n >= len(elements):
                 axis.set_axis_off()
                 continue
-            show_signed(axis, elements[n], f'{n + 1}')
+            shown = show_signed(axis, elements[n], f'{n + 1}', limit)
             if n < kept:
                 for spine in axis.spines.values():
                     spine.set(color=COLOURS[0], lw=2.5)
+        _small_bar(figure, shown, line, 'value')
     if kept:
         figure.suptitle(
             f'framed: the first {kept} of each set, which a layer keeps',
@@ -154,92 +174,48 @@ def draw_decomposition(filters: np.ndarray, composition: np.ndarray,
         title (str): Which filter it is.
     """
     count, columns = len(atoms), len(bases)
-    figure = new_figure(min(20, 4 + 0.62 * columns), 0.95 * (count + 1) + 0.5)
+    figure = new_figure(min(20, 4.6 + 0.62 * columns),
+                        0.95 * (count + 1) + 0.7)
     grid = figure.add_gridspec(
         count + 1, columns + 6, height_ratios=[1] * (count + 1))
     figure.suptitle(title, fontsize=10)
+    side = filters.shape[-1]
     axis = figure.add_subplot(grid[1:, :4])
     shown = show_signed(axis, filters, 'filter = sum of A x atoms')
+    axis.set_xlabel(f'{side} x {side} pixels', fontsize=8)
     figure.colorbar(shown, ax=axis, location='left', fraction=0.05,
-                    shrink=0.5)
+                    shrink=0.5, label='weight of a pixel')
+    line = []
     for n in range(columns):
-        axis = figure.add_subplot(grid[0, 6 + n])
-        show_signed(axis, bases[n], f'{scales[n]}')
-    limit = float(np.abs(atoms).max())
+        line.append(figure.add_subplot(grid[0, 6 + n]))
+        largest = max(float(np.abs(bases[n]).max()), 1e-12)
+        shown = show_signed(line[-1], bases[n] / largest, f'{scales[n]}', 1)
+    line[0].set_ylabel('bases\nby scale', fontsize=8)
+    _small_bar(figure, shown, line, 'of its largest')
+    limit = float(np.abs(atoms).max()) or None
     bars = float(np.abs(coefficients).max()) * 1.05 or 1.
+    left, right = [], []
     for m in range(count):
-        axis = figure.add_subplot(grid[m + 1, 4:6])
-        show_signed(axis, atoms[m], limit=limit)
-        axis.set_ylabel(f'A {composition[m]:+.3f}', fontsize=8)
+        left.append(figure.add_subplot(grid[m + 1, 4:6]))
+        shown = show_signed(left[-1], atoms[m], limit=limit)
+        left[-1].set_ylabel(f'A {composition[m]:+.3f}', fontsize=8)
         axis = figure.add_subplot(grid[m + 1, 6:])
         colours = np.where(coefficients[m] < 0, NEGATIVE, POSITIVE)
         axis.bar(range(columns), coefficients[m], color=colours, width=0.7)
         axis.axhline(0, color='black', lw=0.6)
         axis.set(xlim=(-.5, columns - .5), ylim=(-bars, bars), xticks=[])
         axis.tick_params(labelsize=7)
+        right.append(axis)
+    left[0].set_title('atoms', fontsize=9)
+    right[0].set_title('basis coefficients of the atom on the left, of the '
+                       'basis above', fontsize=9)
+    _small_bar(figure, shown, right, 'value of atoms')
     return figure
 
 
-def draw_diversity(layers: Dict[str, Dict[str, Tuple[float, float]]],
-                   subject: str) -> Figure:
-    """Cosine distance within images, by layer and scale (Section A.5).
-
-    Args:
-        layers (Dict[str, Dict[str, Tuple[float, float]]]): Layer to scale to
-            the mean over images and its standard error.
-        subject (str): Which images they are.
-    """
-    figure = new_figure(7, 0.6 + 0.55 * len(layers) + 0.6)
-    axis = figure.subplots()
-    for row, values in enumerate(layers.values()):
-        for n, (scale, (mean, error)) in enumerate(values.items()):
-            axis.errorbar(
-                mean, row + 0.09 * (n - (len(values) - 1) / 2), xerr=error,
-                fmt='osD^v*P'[n % 7], color=COLOURS[n % len(COLOURS)],
-                capsize=2, ms=5,
-                label=f'scale {scale}' if scale != 'mean' else
-                'mean over scales')
-    handles, labels = axis.get_legend_handles_labels()
-    unique = dict(zip(labels, handles))
-    axis.legend(unique.values(), unique, fontsize=7, loc='center left',
-                bbox_to_anchor=(1, .5))
-    axis.set_yticks(range(len(layers)), list(layers), fontsize=8)
-    axis.set(ylim=(len(layers) - .5, -.5), xlim=(0, None))
-    axis.grid(axis='x', alpha=0.3)
-    axis.set_xlabel('mean pairwise cosine distance within an image '
-                    '(bars: standard error)', fontsize=8)
-    axis.set_title(subject, fontsize=9)
-    return figure
-
-
-def draw_ablation(
-        results: Dict[Tuple[int, int], Dict[str, float]]) -> Figure:
-    """Quality by the numbers of atoms and of scales (Table B).
-
-    Args:
-        results (Dict[Tuple[int, int], Dict[str, float]]): (atoms, scales) to
-            metric to value. A line for each number of the other kind that
-            two cells share.
-    """
-    metrics = list(next(iter(results.values())))
-    figure = new_figure(7.4, 2.7 * len(metrics))
-    axes = figure.subplots(len(metrics), 2, squeeze=False, sharey='row')
-    for line, metric in zip(axes, metrics):
-        line[0].set_ylabel(metric)
-        for kind, axis in enumerate(line):
-            name, other = ('atoms', 'scales')[::1 - 2 * kind]
-            groups: Dict[int, list] = {}
-            for cell in sorted(results):
-                groups.setdefault(cell[1 - kind], []).append(cell)
-            shown = [g for g in groups.items() if len(g[1]) > 1]
-            for n, (fixed, cells) in enumerate(shown or groups.items()):
-                axis.plot(
-                    [cell[kind] for cell in cells],
-                    [results[cell][metric] for cell in cells],
-                    'osD^v*P'[n % 7] + '-', color=COLOURS[n % len(COLOURS)],
-                    label=f'{fixed} {other}')
-            axis.set_xlabel(f'number of {name}')
-            axis.set_xticks(sorted({cell[kind] for cell in results}))
-            axis.grid(alpha=0.3)
-            axis.legend(fontsize=7)
-    return figure
+def _small_bar(figure: Figure, shown, axes: Sequence[Axes],
+               label: str) -> None:
+    bar = figure.colorbar(shown, ax=axes, pad=0.005, aspect=20,
+                          fraction=0.012, shrink=1)
+    bar.set_label(label, fontsize=7)
+    bar.ax.tick_params(labelsize=7)

@@ -1,14 +1,17 @@
-"""Pictures of density maps."""
-import os
-from typing import Dict, Optional
+"""Pictures side by side, and density maps over them."""
+from typing import Dict, Optional, Tuple
 
 import cv2
 import numpy as np
+
+from ..io import whole_path
 
 # Readable with every common colour vision deficiency, and in grey.
 COLORMAP = cv2.COLORMAP_INFERNO
 MIN_SIDE, MAX_SIDE = 256, 1024  # of a panel, in pixels
 STRIP = 28  # height of the strip with the text, in pixels
+BAR = 84  # width of the colour bar, in pixels
+JPEG_QUALITY = 92
 
 
 def overlay_density(image: np.ndarray,
@@ -43,7 +46,8 @@ def draw_densities(image: np.ndarray,
                    input_title: str = 'input') -> np.ndarray:
     """The image and maps over it, side by side on one scale of colours.
 
-    The panels are reduced or enlarged for display.
+    The panels are reduced or enlarged for display. A bar of the colours with
+    the densities that they stand for follows on the right.
 
     Args:
         image (ndarray): (H, W, 3) uint8 RGB.
@@ -66,16 +70,67 @@ def draw_densities(image: np.ndarray,
         if peak is None:
             peak = float(density.max()) or None
         panels.append(_titled(overlay_density(image, density, peak), title))
-    return np.concatenate(panels, 1)
+    return np.concatenate([*panels, _colour_bar(len(panels[0]), peak or 0)],
+                          1)
+
+
+def side_by_side(pictures: Dict[str, np.ndarray], like: str) -> np.ndarray:
+    """Pictures with their titles, at the size of one of them.
+
+    Args:
+        pictures (dict[str, ndarray]): Title and picture, uint8 RGB.
+        like (str): Title of the one whose size all get; pixels are repeated
+            or left out for it.
+
+    Returns:
+        ndarray: uint8 RGB.
+    """
+    size = pictures[like].shape[1::-1]
+    return np.concatenate([
+        _titled(
+            cv2.resize(
+                np.ascontiguousarray(picture),
+                size,
+                interpolation=cv2.INTER_NEAREST), title)
+        for title, picture in pictures.items()
+    ], 1)
 
 
 def _titled(panel: np.ndarray, title: str) -> np.ndarray:
     strip = np.full((STRIP, panel.shape[1], 3), 255, np.uint8)
-    (width, _), _ = cv2.getTextSize(title, cv2.FONT_HERSHEY_SIMPLEX, 0.6, 1)
-    scale = 0.6 * min(1, (panel.shape[1] - 8) / width)
-    cv2.putText(strip, title, (4, 20), cv2.FONT_HERSHEY_SIMPLEX, scale,
-                (0, 0, 0), 1, cv2.LINE_AA)
+    room = panel.shape[1] - 8
+    _write(strip, title, (4, 20), 0.6, room)
     return np.concatenate([strip, panel])
+
+
+def _colour_bar(height: int, peak: float) -> np.ndarray:
+    """What the colours mean, as high as the panels with their titles."""
+    bar = np.full((height, BAR, 3), 255, np.uint8)
+    _write(bar, 'people per', (4, 12), 0.4, BAR - 8)
+    _write(bar, 'pixel', (4, 25), 0.4, BAR - 8)
+    # The root of the density goes with the colour, as in the maps.
+    inside = bar[STRIP:]
+    top, bottom = 6, len(inside) - 6
+    if bottom - top < 16:  # a picture of so few rows leaves no room
+        return bar
+    heat = np.linspace(1, 0, bottom - top)[:, None]
+    colours = cv2.applyColorMap((heat * 255).astype(np.uint8), COLORMAP)
+    inside[top:bottom, 6:20] = colours[..., ::-1]
+    ticks = 4 if len(inside) >= 80 else 1
+    for n in range(ticks + 1):
+        row = round(bottom - 1 - (bottom - 1 - top) * n / ticks)
+        inside[row, 20:24] = 0
+        text = f'{peak * (n / ticks)**2:.2g}'
+        _write(inside, text, (27, row + 4), 0.38, BAR - 30)
+    return bar
+
+
+def _write(image: np.ndarray, text: str, position: Tuple[int, int],
+           size: float, room: int) -> None:
+    """Black text, smaller where there is no room for it."""
+    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+    cv2.putText(image, text, position, cv2.FONT_HERSHEY_SIMPLEX,
+                size * min(1, room / width), (0, 0, 0), 1, cv2.LINE_AA)
 
 
 def save_picture(picture: np.ndarray, path: str) -> None:
@@ -89,16 +144,10 @@ def save_picture(picture: np.ndarray, path: str) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    folder, name = os.path.split(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f'.{os.getpid()}.{name}')
     try:
-        if not cv2.imwrite(temporary, picture[..., ::-1],
-                           [cv2.IMWRITE_JPEG_QUALITY, 85]):
-            raise OSError(f'{path} could not be written')
-        os.replace(temporary, path)
+        with whole_path(path) as temporary:
+            if not cv2.imwrite(temporary, picture[..., ::-1],
+                               [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
+                raise OSError(f'{path} could not be written')
     except cv2.error as error:
         raise OSError(f'{path} could not be written: {error}') from error
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)

@@ -1,26 +1,57 @@
 """Figures of the demo, drawn with matplotlib without a display."""
-import os
+import os.path as osp
 from typing import Dict, Optional, Sequence
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-# Distinguishable with every common colour vision deficiency.
-COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7')
+from ..io import whole_path
+
+# Distinguishable with every common colour vision deficiency (Okabe and Ito).
+COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9',
+           '#000000')
+MARKERS = 'osD^v*P'
+# Ending to the options by which matplotlib writes it: the same bytes each
+# time, and text in PDF and SVG as text.
+FORMATS = {
+    '.png': dict(format='png'),
+    '.jpg': dict(
+        format='jpeg', pil_kwargs=dict(quality=95, subsampling=0)),
+    '.jpeg': dict(
+        format='jpeg', pil_kwargs=dict(quality=95, subsampling=0)),
+    '.pdf': dict(format='pdf', metadata=dict(CreationDate=None)),
+    '.svg': dict(format='svg', metadata=dict(Date=None)),
+}
+TEXT_AS_TEXT = {
+    'pdf.fonttype': 42,
+    'svg.fonttype': 'none',
+    'svg.hashsalt': 'mmacda'
+}
+DPI, SCREEN_DPI = 300, 110  # for papers, and for pages on a screen
 
 
-def save_figure(figure: Figure, path: str) -> None:
-    """Write a figure as PNG, whole or not at all.
+def save_figure(figure: Figure, path: str, dpi: int = DPI) -> None:
+    """Write a figure whole or not at all, in the format of its ending.
 
     Args:
         figure (Figure): What to write.
-        path (str): Where to; missing folders are created.
+        path (str): Where to, with one of the endings of ``FORMATS``; missing
+            folders are created.
+        dpi (int): Pixels per inch of PNG and JPEG, and of what PDF and SVG,
+            which hold vectors, have of pixels. Default: 300.
+
+    Raises:
+        OSError: If it cannot be written.
+        ValueError: If the ending is another one.
     """
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    temporary = f'{path}.part'
-    figure.savefig(temporary, format='png', dpi=110)
-    os.replace(temporary, path)
+    ending = osp.splitext(path)[1].lower()
+    if ending not in FORMATS:
+        raise ValueError(f'{path} must end in one of {", ".join(FORMATS)}, '
+                         'which chooses the format')
+    with whole_path(path) as temporary, rc_context(TEXT_AS_TEXT):
+        figure.savefig(temporary, dpi=dpi, **FORMATS[ending])
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -52,7 +83,8 @@ def draw_detection(rows: Sequence[Dict[str, np.ndarray]],
             axis.set_title(title, fontsize=10)
             axis.set_xticks([])
             axis.set_yticks([])
-        figure.colorbar(shown, ax=line[-1], fraction=0.046)
+        figure.colorbar(
+            shown, ax=line[-1], fraction=0.046, label='output, 0 to 1')
     return figure
 
 
@@ -85,5 +117,3 @@ def draw_curves(curves: Dict[str, np.ndarray],
     if title:
         axis.set_title(title, fontsize=10)
     return figure
-
-

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .capture import CapturedLayer, CoefficientCapture, Layers
 from .coefficients import scale_energies
-from .figures import COLOURS, new_figure
+from .figures import COLOURS, MARKERS, new_figure
 
 BINS = 8  # of equally many heads
 TICKS = (4, 8, 16, 32, 64)  # pixels
@@ -104,12 +104,14 @@ def draw_head_scales(sizes: np.ndarray, layers: Dict[str, HeadScales],
     parts = np.array_split(np.argsort(sizes), min(BINS, len(sizes)))
     centres = [np.median(sizes[part]) for part in parts]
     for axis, (name, layer) in zip(axes, layers.items()):
-        for scale, shares, colour in zip(layer.scales, layer.shares.T,
-                                         COLOURS):
+        for n, (scale, shares) in enumerate(
+                zip(layer.scales, layer.shares.T)):
+            colour = COLOURS[n % len(COLOURS)]
             low, middle, high = np.array(
                 [np.quantile(shares[part], (0.25, 0.5, 0.75))
                  for part in parts]).T
-            axis.plot(centres, middle, 'o-', color=colour, ms=3,
+            axis.plot(centres, middle, MARKERS[n % len(MARKERS)] + '-',
+                      color=colour, ms=4,
                       label=f'scale {scale}')
             axis.fill_between(centres, low, high, color=colour, alpha=0.2)
         axis.set_title(f'{name}\nrank correlation '
@@ -119,6 +121,7 @@ def draw_head_scales(sizes: np.ndarray, layers: Dict[str, HeadScales],
         axis.minorticks_off()
         axis.set_xlabel('height of the head in pixels')
         axis.grid(alpha=0.3)
-    axes[0].set_ylabel('share of the energy')
-    axes[0].legend(fontsize=8)
+    axes[0].set_ylabel('share of the energy\n(median; band: quartiles)')
+    most = max(axes, key=lambda axis: len(axis.lines))
+    most.legend(fontsize=8)
     return figure

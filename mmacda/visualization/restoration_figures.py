@@ -47,6 +47,7 @@ def draw_crops(rows: Sequence[CropRow], side: int, title: str) -> Figure:
     for index, (row, line) in enumerate(zip(rows, axes)):
         top, left = row.corner
         _show(line[0], row.photograph)
+        line[0].set_xlabel(f'frame: {side} x {side} pixels', fontsize=9)
         line[0].add_patch(
             Rectangle((left - 0.5, top - 0.5),
                       side,

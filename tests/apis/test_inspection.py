@@ -90,7 +90,7 @@ def test_unreadable_images(tmp_path, image_file):
     with pytest.raises(FileNotFoundError, match='there is no image'):
         read_image(str(tmp_path / 'absent.png'), model)
     path = tmp_path / 'broken.png'
-    path.write_text('nothing of the kind')
+    path.write_text('nothing of the kind', encoding='utf-8')
     with pytest.raises(ValueError, match='broken.png cannot be read'):
         read_image(str(path), model)
     colour = str(tmp_path / 'colour.tiff')

@@ -41,7 +41,8 @@ def test_checkpoint_that_does_not_fit(tmp_path):
     with pytest.raises(ValueError) as caught:
         load_model(config(), path)
     assert len(str(caught.value)) < 1500
-    (tmp_path / 'other.pth').write_text('nothing of the kind')
+    (tmp_path / 'other.pth').write_text('nothing of the kind',
+        encoding='utf-8')
     with pytest.raises(ValueError, match='other.pth is not a checkpoint'):
         load_model(config(), path)
     with pytest.raises(FileNotFoundError, match='absent.pth'):

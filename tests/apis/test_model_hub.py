@@ -43,10 +43,12 @@ def test_get_model(hub, registered):
 
 
 def test_registered_are_the_classifiers(hub, registered):
-    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text(
+        encoding='utf-8'))
     models = [
         model for path in index['Import']
-        for model in yaml.safe_load((ROOT / path).read_text())['Models']
+        for model in yaml.safe_load((ROOT / path).read_text(
+            encoding='utf-8'))['Models']
     ]
     classifiers = {
         model['Name']: ROOT / model['Config']

@@ -155,7 +155,7 @@ def test_bad_files(restore, tmp_path):
     with pytest.raises(ValueError, match='has an alpha channel, which'):
         restore.file(alpha, out)
     text = tmp_path / 'text.png'
-    text.write_text('no picture')
+    text.write_text('no picture', encoding='utf-8')
     with pytest.raises(ValueError, match='text.png cannot be read'):
         restore.file(str(text), out)
     with pytest.raises(FileNotFoundError, match='nothing.png'):

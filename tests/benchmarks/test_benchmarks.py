@@ -1,4 +1,5 @@
 """The benchmarks run, keep what they measured, and refuse wrong results."""
+import ast
 import csv
 import subprocess
 import sys
@@ -10,19 +11,28 @@ import torch
 
 from mmacda.ops import backends
 from mmacda.testing.large_cases import SWEEP_CASES, paper_layer
-from tools.benchmarks import goals, growth, operator, sweep
-from tools.benchmarks.child import ChildError, measure_model, measure_operator
-from tools.benchmarks.common import ROOT, Report, replacing, time_interleaved
+from tools.benchmarks import goals, growth, operator_command, sweep
+from tools.benchmarks.common import ROOT, Report, time_interleaved
 from tools.benchmarks.contestants import (CHOSEN, UNFOLD, GateError, check,
                                           make_contestant)
+from tools.benchmarks.peak_memory import (ChildError, measure_model,
+                                          measure_operator)
 
 SCRIPT = ROOT / 'tools' / 'benchmarks' / 'operator.py'
 TINY = paper_layer(1, 8, 12)
 
 
 def read(path):
-    with open(path, newline='') as file:
+    with open(path, newline='', encoding='utf-8') as file:
         return list(csv.DictReader(file))
+
+
+def measure(*arguments):
+    """A quick run, in this process."""
+    parser = operator_command.make_parser('')
+    operator_command.measure(
+        parser.parse_args(
+            ['--quick', '--threads', '1', *map(str, arguments)]))
 
 
 def test_quick_run_of_the_command(tmp_path):
@@ -53,11 +63,8 @@ def test_quick_run_of_the_command(tmp_path):
 
 
 def test_rows_tell_dtypes_apart(tmp_path):
-    operator.main([
-        '--quick', '--sections', 'speed', '--threads', '1', '--dtype',
-        'float32', 'bfloat16', '--out',
-        str(tmp_path)
-    ])
+    measure('--sections', 'speed', '--dtype', 'float32', 'bfloat16', '--out',
+            tmp_path)
     rows = read(tmp_path / 'speed-cpu.csv')
     kinds = {
         dtype: [(r['measure'], r['contestant'], r['rival']) for r in rows
@@ -75,9 +82,10 @@ def test_without_a_gpu_nothing_is_measured_on_one(tmp_path):
         [sys.executable, SCRIPT, '--device', 'cuda', '--out', tmp_path],
         capture_output=True,
         text=True)
-    assert done.returncode == 1
+    assert done.returncode == 2
     last = done.stderr.strip().splitlines()[-1]
-    assert last == 'error: PyTorch finds no GPU here: nothing was measured'
+    assert last == ('operator.py: error: PyTorch finds no GPU here: nothing '
+                    'was measured')
     assert not list(tmp_path.iterdir())
 
 
@@ -122,11 +130,8 @@ def wrong_backend(monkeypatch):
 def test_nothing_is_timed_on_a_wrong_result(wrong_backend, what, capsys,
                                             tmp_path):
     wrong_backend.what = what
-    with pytest.raises(SystemExit, match=f'the {what} of stock is wrong'):
-        operator.main([
-            '--quick', '--sections', 'speed', '--threads', '1', '--out',
-            str(tmp_path)
-        ])
+    with pytest.raises(GateError, match=f'the {what} of stock is wrong'):
+        measure('--sections', 'speed', '--out', tmp_path)
     assert ' ms ' not in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
 
@@ -162,16 +167,6 @@ def test_ratios_are_taken_round_by_round(tmp_path):
     assert (row.lower, row.median, row.upper) == (0.5, 0.5, 0.5)
     assert row.verdict == 'not met' and 'goal 0.4: not met' in str(row)
     assert report.summary() == '0 of 1 goals met'
-
-
-def test_failed_write_keeps_the_old_file(tmp_path):
-    path = tmp_path / 'rows.csv'
-    path.write_text('old')
-    with pytest.raises(KeyError), replacing(path) as file:
-        file.write('half')
-        raise KeyError
-    assert path.read_text() == 'old'
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_child_measures_the_unfold():
@@ -243,3 +238,23 @@ def test_table7_reports_dfn_as_out_of_memory(tmp_path):
         r for r in rows
         if r['contestant'] == 'DFN' and r['measure'] != 'parameters'
     ]
+
+
+def test_no_circle_of_imports():
+    """Each module of the benchmarks can be understood before its users."""
+    folder = SCRIPT.parent
+    arrows = {}
+    for path in folder.glob('*.py'):
+        found = arrows[path.stem] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                names = [node.module] if node.module else [
+                    alias.name for alias in node.names]
+                found.update(name for name in names)
+    assert arrows['child'] >= {'contestants', 'models'}
+    while arrows:
+        free = [name for name, needed in arrows.items()
+                if not needed & arrows.keys()]
+        assert free, f'a circle among {sorted(arrows)}'
+        for name in free:
+            del arrows[name]

@@ -1,45 +1,12 @@
 """No moment without a whole checkpoint, and the newest one is found."""
 import os
-from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.hooks import CheckpointHook, Hook
-from mmengine.registry import HOOKS
-from mmengine.runner import Runner
+from mmengine.fileio import LocalBackend, get_file_backend, register_backend
+from mmengine.hooks import Hook
 
 from mmacda.checkpoints import WholeCheckpointHook, is_whole
-
-CONFIG = Path(__file__).parents[2] / 'configs/patterns/conv_patterns.py'
-
-
-@pytest.fixture
-def make_runner(tmp_path, monkeypatch):
-    """A Runner of one small convolution that saves every second step."""
-    # It asks compilers for their versions, which takes most of the time.
-    monkeypatch.setattr(Runner, '_log_env', lambda *_: None)
-
-    def make(max_iters=6, hooks=(), resume=True, load_from=None, **options):
-        cfg = Config.fromfile(CONFIG)
-        cfg.merge_from_dict({
-            'train_dataloader.dataset.size': 48,
-            'train_dataloader.dataset.num_patterns': 4,
-            'train_cfg.max_iters': max_iters,
-            'default_hooks.checkpoint.interval': 2,
-            'work_dir': str(tmp_path / 'work'),
-            'resume': resume,
-            'load_from': load_from,
-            'experiment_name': f'run{len(os.listdir(tmp_path))}{max_iters}',
-            'log_level': 'WARNING',
-            **options
-        })
-        runner = Runner.from_cfg(cfg)
-        for hook in hooks:
-            runner.register_hook(hook)
-        return runner
-
-    return make
 
 
 def names(folder):
@@ -52,9 +19,29 @@ def age(path, seconds):
     os.utime(path, (then, then))
 
 
-def test_takes_the_place_of_mmengine_s():
-    assert HOOKS.get('CheckpointHook') is WholeCheckpointHook
-    assert issubclass(WholeCheckpointHook, CheckpointHook)
+def test_writes_whole_files_by_itself(make_runner, tmp_path, monkeypatch):
+    """Without anything of MMEngine's being replaced."""
+
+    def fail(*_):
+        raise AssertionError('written by MMEngine')
+
+    runner, replaced = make_runner(2), type(get_file_backend(tmp_path))
+    monkeypatch.setattr(LocalBackend, 'put', fail)
+    register_backend('local', LocalBackend, force=True, prefixes='')
+    try:
+        runner.train()
+    finally:
+        register_backend('local', replaced, force=True, prefixes='')
+    assert is_whole(str(tmp_path / 'work' / 'iter_2.pth'))
+
+
+def test_a_backend_of_the_user_s_stays(make_runner, tmp_path):
+    local = dict(backend='local')
+    runner = make_runner(2, **{'default_hooks.checkpoint.backend_args': local})
+    runner.train()
+    hook, = (h for h in runner.hooks if isinstance(h, WholeCheckpointHook))
+    assert hook.backend_args == local
+    assert names(tmp_path / 'work') == ['iter_2.pth']
 
 
 class Killed(Exception):
@@ -91,11 +78,12 @@ def test_only_as_many_are_kept_as_asked(make_runner, tmp_path):
 def test_resumes_from_the_named_checkpoint(make_runner, tmp_path):
     make_runner(6).train()
     marker = tmp_path / 'work' / 'last_checkpoint'
-    marker.write_text(str(tmp_path / 'work' / 'iter_4.pth'))  # by hand
+    marker.write_text(str(tmp_path / 'work' / 'iter_4.pth'),
+        encoding='utf-8')  # by hand
     runner = make_runner(6)
     assert runner.train_loop.iter == 0
     runner.call_hook('before_run')
-    assert marker.read_text().endswith('iter_4.pth')
+    assert marker.read_text(encoding='utf-8').endswith('iter_4.pth')
 
 
 class Start(Hook):
@@ -120,16 +108,16 @@ def test_finds_the_newest_whole_checkpoint(make_runner, tmp_path, state):
     else:
         expected = 6
     if state == 'empty marker':
-        marker.write_text('')
+        marker.write_text('', encoding='utf-8')
     elif state == 'no marker':
         marker.unlink()
     elif state == 'old marker':  # killed before it was written
-        marker.write_text(str(work_dir / 'iter_4.pth'))
+        marker.write_text(str(work_dir / 'iter_4.pth'), encoding='utf-8')
         age(marker, 100)
     start = Start()
     make_runner(8, hooks=[start]).train()
     assert start.iter == expected
-    assert marker.read_text() == str(work_dir / 'iter_8.pth')
+    assert marker.read_text(encoding='utf-8') == str(work_dir / 'iter_8.pth')
 
 
 def test_checkpoints_of_an_earlier_training_are_not_taken(
@@ -141,7 +129,8 @@ def test_checkpoints_of_an_earlier_training_are_not_taken(
     make_runner(2, resume=False).train()
     runner = make_runner(4)
     runner.train()
-    assert (work_dir / 'last_checkpoint').read_text().endswith('iter_4.pth')
+    assert (work_dir / 'last_checkpoint').read_text(
+        encoding='utf-8').endswith('iter_4.pth')
 
 
 def test_starts_anew_only_in_an_empty_folder(make_runner, tmp_path):
@@ -210,3 +199,30 @@ def test_weights_alone_cannot_be_resumed(make_runner, tmp_path):
     with pytest.raises(ValueError, match='no meta, message_hub'):
         make_runner(4, load_from=str(path)).train()
     make_runner(2, resume=False, load_from=str(path)).train()
+
+
+class Logged(Hook):
+    """Warnings while a checkpoint is loaded."""
+
+    def before_run(self, runner):
+        self.messages, logger = [], runner.logger
+        logger.warning = self.messages.append
+
+
+@pytest.mark.trust('faults/checkpoint')
+@pytest.mark.parametrize('strict', (False, True))
+def test_fine_tuning_from_another_model(make_runner, tmp_path, strict):
+    path = tmp_path / 'weights.pth'
+    torch.save(dict(state_dict={'layer.weight': torch.ones(1)}), path)
+    logged = Logged()
+    runner = make_runner(
+        2, [logged], resume=False, load_from=str(path),
+        **{'default_hooks.checkpoint.strict': strict})
+    if strict:
+        with pytest.raises(ValueError, match='another model: no weight of it'):
+            runner.train()
+        return
+    runner.train()
+    message, = logged.messages
+    assert 'another model: no weight of it fits (layer.weight is (1,) in ' \
+        'place of' in message and 'strict=True' in message

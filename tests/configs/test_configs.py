@@ -47,7 +47,8 @@ def write_imagenet(root, monkeypatch):
         for i in range(BATCH):
             write_image(root / split / f'{i}.JPEG', rng)
             lines.append(f'{i}.JPEG {i}\n')
-        (root / 'meta' / f'{split}.txt').write_text(''.join(lines))
+        (root / 'meta' / f'{split}.txt').write_text(''.join(lines),
+            encoding='utf-8')
 
 
 def write_cifar(root, monkeypatch, dataset, label_key):

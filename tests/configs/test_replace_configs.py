@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from PIL import Image
 
+from mmacda.checkpoints import load_checkpoint
 from mmacda.layers import ACDAConv
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'replace'
@@ -28,7 +29,7 @@ def imagenet(tmp_path_factory):
         pixels = rng.integers(0, 256, (48, 40, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(root / 'train' / f'{i}.jpg')
         lines.append(f'{i}.jpg {i % 2}\n')
-    (root / 'meta' / 'train.txt').write_text(''.join(lines))
+    (root / 'meta' / 'train.txt').write_text(''.join(lines), encoding='utf-8')
     return root
 
 
@@ -59,7 +60,7 @@ def train(framework, config, work_dir, flags, options, monkeypatch):
     with DefaultScope.overwrite_default_scope(scope):
         runpy.run_path(str(mim / 'tools' / 'train.py'), run_name='__main__')
     last = (work_dir / 'last_checkpoint').read_text()
-    return torch.load(last, weights_only=True)
+    return load_checkpoint(last)
 
 
 def check(config, checkpoint, scope, layers):
@@ -184,7 +185,7 @@ def test_warm_start_tool(tmp_path, monkeypatch, capsys):
 
 
 def test_every_config_is_trained_here():
-    source = Path(__file__).read_text()
+    source = Path(__file__).read_text(encoding='utf-8')
     configs = list(mmengine.scandir(CONFIGS, '.py'))
     assert configs
     assert all(name in source for name in configs)

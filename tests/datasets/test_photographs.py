@@ -138,11 +138,12 @@ def test_other_content_is_not_touched(small, tmp_path):
     with pytest.raises(FileExistsError, match="sidd holds .*'seed': 0.*'see"):
         write_photographs(str(tmp_path), 'sidd', seed=1)
     (tmp_path / 'realsr').mkdir()
-    (tmp_path / 'realsr' / 'mine.txt').write_text('mine')
+    (tmp_path / 'realsr' / 'mine.txt').write_text('mine', encoding='utf-8')
     with pytest.raises(FileExistsError, match='something else'):
         write_photographs(str(tmp_path), 'realsr')
     assert files(tmp_path / 'realsr') == ['mine.txt']
-    assert json.loads((tmp_path / 'sidd/photographs.json').read_text())[
+    assert json.loads((tmp_path / 'sidd/photographs.json').read_text(
+        encoding='utf-8'))[
         'seed'] == 0
     with pytest.raises(ValueError, match="layout must be one of .*'sid'"):
         write_photographs(str(tmp_path), 'sid')

@@ -85,10 +85,10 @@ def test_json_and_csv(tmp_path):
     paths = [tmp_path / 'deep' / f'counts.{kind}' for kind in ('json', 'csv')]
     for path in paths:
         evaluate(samples(), out_file=str(path))
-    rows = json.loads(paths[0].read_text())
+    rows = json.loads(paths[0].read_text(encoding='utf-8'))
     assert rows[1] == dict(
         img_path='1.jpg', gt_count=20, pred_count=16., error=-4.)
-    with open(paths[1], newline='') as file:
+    with open(paths[1], newline='', encoding='utf-8') as file:
         table = list(csv.DictReader(file))
     assert [float(row['error']) for row in table] == [2, -4, 3, -1]
     assert [row['img_path'] for row in table
@@ -101,8 +101,9 @@ def test_a_broken_count_shows_and_stays_valid_json(tmp_path):
     metrics = evaluate(
         samples([(3, 3.), (4, float('nan'))]), out_file=str(path))
     assert math.isnan(metrics['counting/mae'])
-    assert 'NaN' not in path.read_text()
-    assert [r['pred_count'] for r in json.loads(path.read_text())] == [3, None]
+    assert 'NaN' not in path.read_text(encoding='utf-8')
+    assert [r['pred_count'] for r in json.loads(path.read_text(
+        encoding='utf-8'))] == [3, None]
 
 
 def test_no_images():
@@ -157,5 +158,6 @@ def test_two_ranks_see_all_images_once(tmp_path, monkeypatch):
         assert rank.exitcode == 0
     expected = evaluate(samples(COUNTS + [(7, 7.5)]))
     assert queue.get() == queue.get() == pytest.approx(expected)
-    paths = [row['img_path'] for row in json.loads(out_file.read_text())]
+    paths = [row['img_path'] for row in json.loads(out_file.read_text(
+        encoding='utf-8'))]
     assert paths == ['0.jpg', '1.jpg', '2.jpg', '3.jpg', '4.jpg']

@@ -143,7 +143,8 @@ def resnet18(tmp_path):
         "model = dict(backbone=dict(conv_cfg=dict(type='ACDAConv')),\n"
         '             head=dict(num_classes=10, topk=(1, )),\n'
         "             data_preprocessor=dict(\n"
-        "                 type='ClsDataPreprocessor', num_classes=10))\n")
+        "                 type='ClsDataPreprocessor', num_classes=10))\n",
+            encoding='utf-8')
     config = Config.fromfile(path)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         torch.manual_seed(0)

@@ -223,7 +223,8 @@ def test_checkpoint_names():
     replace_convs(model)
     keys = {k for k in model.state_dict() if 'norm' not in k}
     assert keys == {
-        '0.weight', '0.bias', '0.atom_generator.conv1.weight',
+        '0.weight', '0.bias', '0._extra_state',
+        '0.atom_generator.conv1.weight',
         '0.atom_generator.conv2.weight'
     }
 

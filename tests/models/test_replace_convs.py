@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner, save_checkpoint
 
-import mmacda  # noqa: F401
+import mmacda.patches  # noqa: F401
 from mmacda.layers import ACDAConv
 from tests.replaced_models import EXACT, RUN, Spy, Tiny, make_runner
 

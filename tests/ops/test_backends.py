@@ -4,8 +4,18 @@ from functools import partial
 import pytest
 import torch
 
-from mmacda.ops import adaptive_conv2d, available_backends, reference
-from mmacda.ops.backends import BACKENDS, ENVIRONMENT_VARIABLE
+from mmacda.ops import (
+    adaptive_conv2d,
+    available_backends,
+    backends,
+    reference,
+)
+from mmacda.ops.backends import (
+    BACKENDS,
+    COMPUTING,
+    DIFFERENTIABLE,
+    ENVIRONMENT_VARIABLE,
+)
 from mmacda.testing.cases import (
     CASES,
     CPU_BACKENDS,
@@ -189,3 +199,38 @@ def test_unknown_backend_in_the_environment(monkeypatch):
 
 def test_stock_and_reference_are_always_there():
     assert set(UNCONDITIONAL) <= set(available_backends())
+
+
+def test_every_backend_follows_the_contract():
+    """What each folder or file gives, and in which table it stands."""
+    assert {**COMPUTING, **DIFFERENTIABLE} == BACKENDS
+    for table, names in ((COMPUTING, ('can_run', 'forward', 'backward')),
+                         (DIFFERENTIABLE, ('adaptive_conv2d', ))):
+        for name, module in table.items():
+            assert all(callable(getattr(module, n)) for n in names), name
+
+
+def test_the_choice_is_told_once(monkeypatch, caplog):
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
+    backends._tell.cache_clear()
+    double, single = (SMALL.operands(dtype)
+                      for dtype in (torch.float64, torch.float32))
+    with caplog.at_level('DEBUG', logger='mmacda'):
+        for _ in range(2):
+            adaptive_conv2d(**double, **SMALL.geometry)
+            adaptive_conv2d(**single, **SMALL.geometry, backend='stock')
+    why = 'it computes in float32, but the input is torch.float64'
+    assert [m for m in caplog.messages if 'backend serves' in m] == [
+        f'the reference backend serves: not native: {why}',
+        'the stock backend serves: backend names it'
+    ]
+
+
+def test_triton_fused_is_deprecated():
+    backends._deprecate.cache_clear()
+    with pytest.warns(FutureWarning, match="'triton_fused' goes") as told:
+        for _ in range(2):
+            with pytest.raises(ValueError, match='cannot run this call'):
+                adaptive_conv2d(**SMALL.operands(), **SMALL.geometry,
+                                backend='triton_fused')
+    assert len(told) == 1

@@ -1,18 +1,12 @@
-"""The C backend: its build faults, its threads, and what it may share."""
-import io
+"""The C backend: its results, its threads, and what it may share."""
 import itertools
-import logging
-import multiprocessing
-import os
 import shutil
-import stat
 import threading
-from contextlib import redirect_stdout
 
 import pytest
 import torch
 
-from mmacda.ops import adaptive_conv2d, build, fourier_bessel_bases
+from mmacda.ops import adaptive_conv2d, fourier_bessel_bases
 from mmacda.ops.backends import native
 from mmacda.ops.geometry import ConvGeometry
 
@@ -67,16 +61,6 @@ def nan_memory():
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)
-
-
-@pytest.fixture
-def fresh(monkeypatch, tmp_path):
-    """An empty cache folder, and no memory of an earlier build."""
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    monkeypatch.delenv('CC', raising=False)
-    native._load.cache_clear()
-    yield tmp_path
-    native._load.cache_clear()
 
 
 @needs_library
@@ -233,95 +217,3 @@ def test_reasons(monkeypatch):
         run(tensors, bases, geometry, 'native')
     assert_near(
         run(tensors, bases, geometry, None), exact(tensors, bases, geometry))
-
-
-def fake_compiler(folder, script):
-    path = folder / 'fake-cc'
-    path.write_text('#!/bin/sh\ncase "$*" in *--version*) echo fake 1;; *)\n'
-                    f'{script}\nesac\n')
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return str(path)
-
-
-@pytest.mark.parametrize('fault', [
-    'no compiler', 'missing compiler', 'failing compiler', 'broken library',
-    'no cache'
-])
-def test_build_faults_log_once_and_fall_back(fault, fresh, monkeypatch,
-                                             caplog):
-    expected = {
-        'no compiler': 'no C compiler',
-        'missing compiler': 'not there',
-        'failing compiler': 'out of luck',
-        'broken library': 'native-',
-        'no cache': 'cannot write to the cache',
-    }[fault]
-    if fault == 'no compiler':
-        monkeypatch.setenv('PATH', str(fresh))
-    elif fault == 'missing compiler':
-        monkeypatch.setenv('CC', str(fresh / 'cc-of-nobody'))
-    elif fault == 'no cache':
-        (fresh / 'cache').write_text('a file where the folder should be')
-        monkeypatch.setenv('CC', fake_compiler(fresh, 'exit 0'))
-    else:
-        script = 'echo out of luck >&2; exit 1' \
-            if fault == 'failing compiler' else 'exit 0'
-        monkeypatch.setenv('CC', fake_compiler(fresh, script))
-    tensors, bases, geometry = make_case(size=(5, 6))
-    with caplog.at_level(logging.WARNING, 'mmacda'):
-        results = [run(tensors, bases, geometry, None) for _ in range(3)]
-    assert len(caplog.records) == 1
-    assert expected in caplog.text
-    assert_near(results[-1], exact(tensors, bases, geometry))
-    with pytest.raises(ValueError, match='not available'):
-        run(tensors, bases, geometry, 'native')
-
-
-@needs_library
-def test_a_compiler_that_refuses_cpu_flags(fresh, monkeypatch):
-    real = ' '.join(build.find_compiler())
-    script = ('case "$*" in *=native*) echo unknown flag >&2; exit 1;; '
-              f'*) exec {real} "$@";; esac')
-    monkeypatch.setenv('CC', fake_compiler(fresh, script))
-    tensors, bases, geometry = make_case(size=(9, 20))
-    assert_near(
-        run(tensors, bases, geometry), exact(tensors, bases, geometry))
-
-
-def build_in_child(queue):
-    queue.put(build.build()[0].name)
-
-
-@needs_library
-def test_many_processes_build_at_once(fresh):
-    context = multiprocessing.get_context('fork')
-    queue = context.Queue()
-    children = [
-        context.Process(target=build_in_child, args=(queue, ))
-        for _ in range(4)
-    ]
-    for child in children:
-        child.start()
-    names = {queue.get(timeout=120) for _ in children}
-    for child in children:
-        child.join()
-    assert [child.exitcode for child in children] == [0] * 4
-    assert os.listdir(fresh / 'cache' / 'mmacda') == list(names)
-
-
-@needs_library
-def test_build_command(fresh):
-    printed = io.StringIO()
-    with redirect_stdout(printed):
-        assert build.main() == 0
-    path, command = build.build()
-    assert command == []
-    text = printed.getvalue()
-    assert str(path) in text and 'self test: passed' in text
-    assert '-O3' in text
-
-
-def test_build_command_without_compiler(fresh, monkeypatch, capsys):
-    monkeypatch.setenv('PATH', str(fresh))
-    assert build.main() == 1
-    assert 'no C compiler' in capsys.readouterr().out

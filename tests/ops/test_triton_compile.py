@@ -123,7 +123,7 @@ def record(case, dtype, launch, monkeypatch, backend=backend):
 def usage(ptxas, ptx, architecture, folder):
     """Registers per thread and bytes that did not fit into them."""
     path = folder / 'kernel.ptx'
-    path.write_text(ptx)
+    path.write_text(ptx, encoding='utf-8')
     target = re.search(r'\.target (sm_\w+)', ptx)[1]
     assert str(architecture) in target
     done = subprocess.run([

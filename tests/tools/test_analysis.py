@@ -28,16 +28,20 @@ model = dict(
 
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
-    """Run a command in an empty folder; its output, or its error."""
+    """Run a command in an empty folder; its output, or its one sentence."""
     monkeypatch.chdir(tmp_path)
 
     def call(tool, *arguments):
-        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+        coarse = () if tool == 'explore' else ('--dpi', 50)  # quick
+        monkeypatch.setattr(sys, 'argv',
+                            [tool, *map(str, arguments), *map(str, coarse)])
         try:
             runpy.run_path(str(TOOLS / f'{tool}.py'), run_name='__main__')
         except SystemExit as stop:
-            assert stop.code == 2
-            return capsys.readouterr().err.split('error: ', 1)[1]
+            assert stop.code in (1, 2)
+            line, = (line for line in capsys.readouterr().err.splitlines()
+                     if 'error: ' in line)
+            return line.split('error: ', 1)[1]
         return capsys.readouterr().out
 
     return call
@@ -70,7 +74,7 @@ def config_of(family, tmp_path):
     if family == 'converted ResNet':
         pytest.importorskip('mmpretrain')
         path = tmp_path / 'converted.py'
-        path.write_text(CONVERTED.format(configs=CONFIGS))
+        path.write_text(CONVERTED.format(configs=CONFIGS), encoding='utf-8')
         return path
     if family == 'Ad-ResNet':
         pytest.importorskip('mmpretrain')
@@ -120,6 +124,7 @@ def test_bases(run, tmp_path):
     run('plot_bases', '--config', PATTERNS, '--out', 'layer.png')
     assert is_picture(tmp_path / 'layer.png')
     assert 'odd integers' in run('plot_bases', '--scales', 4)
+    assert '0 or more' in run('plot_bases', '--num-bases', -1)
 
 
 def test_decomposition(run, image, checkpoint, tmp_path):
@@ -139,7 +144,7 @@ def test_diversity_over_a_dataset(run, checkpoint, tmp_path):
     pytest.importorskip('sklearn')
     config = CONFIGS / 'lenet' / 'lenet-acda_digits.py'
     torch.manual_seed(0)
-    printed = run('atom_diversity', '--config', config, '--max-images', 20)
+    printed = run('atom_diversity', config, '--max-images', 20)
     assert '20 of 450 images of the test split' in printed
     for name in ('conv1', 'conv2'):
         row, = re.findall(rf'^backbone\.{name}: (.*)', printed, re.M)
@@ -158,9 +163,29 @@ def test_explorer(run, image, checkpoint, tmp_path):
     printed = run('explore', image, '--config', PATTERNS, '--checkpoint',
                   checkpoint)
     assert 'explorer.html: 1 layers' in printed
-    text = (tmp_path / 'explorer.html').read_text()
+    text = (tmp_path / 'explorer.html').read_text(encoding='utf-8')
     assert 'photo.png in acda_patterns.py' in text
     assert 5e6 < len(text) < 20e6
+
+
+def test_explorer_reduces_large_images(run, image, tmp_path):
+    pytest.importorskip('plotly')
+    printed = run('explore', image, '--config', PATTERNS, '--max-pixels', 500)
+    assert '36 x 44 pixels is reduced to 20 x 24' in printed
+    assert '"imageSize": [20, 24]' in (tmp_path / 'explorer.html').read_text(
+        encoding='utf-8')
+    assert 'reduced' not in run('explore', image, '--config', PATTERNS)
+
+
+def test_what_the_layers_keep_bounds_the_explorers_pixels(monkeypatch):
+    tool = runpy.run_path(str(TOOLS / 'explore.py'))
+    model = load_model(PATTERNS)
+    image = np.zeros((200, 150, 1), np.uint8)
+    # 6 atoms of 18 coefficients of 4 bytes at each pixel.
+    assert tool['pixels_that_fit'](model, image, None) == \
+        tool['BYTES'] // (6 * 18 * 4)
+    model.layer = torch.nn.Sequential(torch.nn.MaxPool2d(16), model.layer)
+    assert tool['pixels_that_fit'](model, image, None) == tool['PIXELS']
 
 
 @pytest.mark.parametrize('tool', ['plot_coefficients', 'plot_decomposition',
@@ -183,6 +208,40 @@ def test_bad_input_is_one_sentence(run, image, checkpoint, tmp_path, tool):
         tool, image, '--config', plain, '--checkpoint', checkpoint)
     assert 'absent.py' in run(tool, image, '--config', 'absent.py')
     assert not list(tmp_path.glob('*.html'))
+    assert 'whole number of at least 1' in run(tool, *good, '--resize', 0, 0)
+
+
+FIGURES = ('plot_bases', 'plot_coefficients', 'plot_decomposition',
+           'plot_noise_level', 'atom_diversity', 'head_sizes', 'explore')
+
+
+@pytest.mark.parametrize('tool', FIGURES)
+def test_what_cannot_be_written_is_refused_first(run, image, tmp_path, tool):
+    arguments = () if tool == 'plot_bases' else ('--config', PATTERNS)
+    if tool.startswith(('plot_c', 'plot_d', 'plot_n', 'explore')):
+        arguments = image, *arguments
+    if tool == 'plot_noise_level':
+        arguments += '--checkpoint', image
+    before = sorted(tmp_path.iterdir())
+    good = '.html' if tool == 'explore' else '.pdf'
+    for out, says in (('figure.bmp', 'chooses the format'),
+                      ('', 'chooses the format'),
+                      (f'{image}/figure{good}', 'is not a folder')):
+        assert says in run(tool, *arguments, '--out', out)
+    if tool != 'explore':
+        assert 'from 10 to 2400' in run(tool, *arguments, '--dpi', 'fine')
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_folder_gets_the_default_name_and_inputs_stay(run, image, tmp_path):
+    run('plot_bases', '--scales', 3, '--out', f'{tmp_path}/new/')
+    assert (tmp_path / 'new' / 'bases.png').read_bytes()[1:4] == b'PNG'
+    run('plot_bases', '--scales', 3, '--out', tmp_path / 'new' / 'b.svg')
+    assert (tmp_path / 'new' / 'b.svg').read_bytes().startswith(b'<?xml')
+    before = image.read_bytes()
+    assert 'is an input' in run(
+        'plot_decomposition', image, '--config', PATTERNS, '--out', image)
+    assert image.read_bytes() == before
 
 
 def tiny_restoration(folder):
@@ -207,7 +266,8 @@ def tiny_restoration(folder):
             root=folder, split='Train', part='val').replace(
                 '_base_.val_pipeline', "[dict(type='LoadImagePair'), crop, "
                 "dict(type='PackInputs')]") + '\nval_dataloader = ' +
-        loader.format(root=folder, split='Test', part='val') + '\n')
+        loader.format(root=folder, split='Test', part='val') + '\n',
+            encoding='utf-8')
     return path
 
 
@@ -234,18 +294,18 @@ def test_ablation_trains_measures_and_resumes(run, tmp_path):
     # The network sees images centred by its preprocessor.
     output = output * 255 + 127.5
     restored = np.round(np.clip(output, 0, 255)).astype(np.uint8)
-    result = json.loads((folder / 'result.json').read_text())
+    result = json.loads((folder / 'record.json').read_text())['metrics']
     assert f'{result["PSNR"]:.3f}' == cells[1][1]
     # The network gives RGB, the metric takes BGR.
     measured = RealSRMetric().measure(restored[..., ::-1], high)
     for name, value in result.items():
         assert value == pytest.approx(np.mean(measured[name]), abs=1e-3)
-    # Done cells are not trained again; without its result, one is resumed.
+    # Done cells are not trained again; without its record, one is resumed.
     before = (folder / 'iter_4.pth').stat().st_mtime_ns
-    (folder / 'result.json').unlink()
+    (folder / 'record.json').unlink()
     again = run('ablation', *arguments)
     assert re.findall(r'^ +1 +.*', again, re.M) == re.findall(
         r'^ +1 +.*', printed, re.M)
     assert (folder / 'iter_4.pth').stat().st_mtime_ns == before
     other = run('ablation', *arguments[:-1], 16)
-    assert 'choose another --out' in other
+    assert other.count('is of other settings: training anew') == 2

@@ -23,7 +23,7 @@ def repository(tmp_path):
     shutil.copytree(ROOT / 'configs' / 'ad_resnet', folder)
     (tmp_path / 'configs' / '_base_').mkdir()
     (tmp_path / 'model-index.yml').write_text(
-        'Import:\n  - configs/ad_resnet/metafile.yml\n')
+        'Import:\n  - configs/ad_resnet/metafile.yml\n', encoding='utf-8')
     return tmp_path
 
 
@@ -57,16 +57,16 @@ def test_copy_is_sound(tool, repository):
 ])
 def test_differences_are_found(tool, repository, file, old, new, complaint):
     path = repository / 'configs' / 'ad_resnet' / file
-    text = path.read_text()
+    text = path.read_text(encoding='utf-8')
     assert old in text
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(text.replace(old, new, 1), encoding='utf-8')
     problems = tool['check'](repository)
     assert any(complaint in problem for problem in problems), problems
 
 
 def test_missing_and_unlisted_files_are_found(tool, repository):
     folder = repository / 'configs' / 'ad_resnet'
-    (folder / 'new.py').write_text('')
+    (folder / 'new.py').write_text('', encoding='utf-8')
     assert any('new' in p for p in tool['check'](repository))
     (folder / 'README.md').unlink()
     assert tool['check'](repository) == [
@@ -77,15 +77,17 @@ def test_missing_and_unlisted_files_are_found(tool, repository):
 def test_counts_are_compared(tool, repository, monkeypatch):
     pytest.importorskip('mmpretrain')
     path = repository / 'configs' / 'ad_resnet' / 'metafile.yml'
-    text = path.read_text()
+    text = path.read_text(encoding='utf-8')
     head, _, models = text.partition('Models:\n')
     digits = '  - Name: ad-resnet-s_digits' + models.partition(
         '  - Name: ad-resnet-s_digits')[2]
     digits = digits.replace('configs/', str(ROOT / 'configs') + '/')
-    path.write_text(f'{head}Models:\n{digits}')
+    path.write_text(f'{head}Models:\n{digits}', encoding='utf-8')
     count = tool['check_counts']
     assert count(repository, path.parent) == []
-    path.write_text(path.read_text().replace('FLOPs: 9', 'FLOPs: 8'))
+    path.write_text(path.read_text(
+        encoding='utf-8').replace('FLOPs: 9', 'FLOPs: 8'),
+        encoding='utf-8')
     problem, = count(repository, path.parent)
     assert 'FLOPs is 8' in problem
 

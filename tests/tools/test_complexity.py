@@ -174,7 +174,7 @@ def test_config_of_mmagic(tmp_path, monkeypatch, capsys):
     config = tmp_path / 'restorer.py'
     config.write_text(
         "_base_ = 'mmagic::srcnn/srcnn_x4k915_1xb16-1000k_div2k.py'\n"
-        "model = dict(generator=dict(upscale_factor=1))\n")
+        "model = dict(generator=dict(upscale_factor=1))\n", encoding='utf-8')
     printed = run(['--config', config, '--shape', 12, 10], monkeypatch, capsys)
     # SRCNN is three convolutions: 9x9, 1x1, 5x5 over 3, 64, 32, 3 channels.
     macs = 3 * 64 * 81 + 64 * 32 + 32 * 3 * 25

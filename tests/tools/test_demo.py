@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'demo.py'
+TOOL = Path(__file__).resolve().parents[2] / 'tools/experiments/demo.py'
 
 
 @pytest.fixture(scope='module')
@@ -53,7 +53,8 @@ def test_wrong_option_is_one_sentence(demo, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['demo.py', '--seeds', '0'])
     with pytest.raises(SystemExit):
         demo.main()
-    assert '--seeds must be at least 1' in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert '--seeds: must be a whole number of at least 1' in said
 
 
 def test_complexity_counts_lenet(demo):

@@ -47,7 +47,7 @@ def test_demo(demo, tmp_path, small_photographs, monkeypatch, capsys):
     out = run_demo(demo, monkeypatch, capsys, *arguments)
     folders = [tmp_path / f'{name}_photographs-noise_2_seed0' for name in (
         'acda-restorer-conv', 'acda-restorer', 'acda-vdn')]
-    results = [json.loads((folder / 'results.json').read_text())
+    results = [json.loads((folder / 'record.json').read_text())['metrics']
                for folder in folders]
     names = {'PSNR', 'SSIM-2d', 'SSIM-3d'}
     for found in results:
@@ -79,15 +79,26 @@ def test_demo(demo, tmp_path, small_photographs, monkeypatch, capsys):
     ]
 
 
-def test_an_interrupted_training_goes_on(demo, tmp_path, small_photographs):
-    config = demo.TASKS[0].configs['ACDA']
-    folder, data = str(tmp_path / 'run'), str(tmp_path / 'photographs')
-    runner = demo.build_runner(config, folder, 0, data, 1)
-    runner.train()
-    runner = demo.build_runner(config, folder, 0, data, 2)
-    runner.train()
-    assert runner.iter == 2 and runner.cfg.resume
-    assert (tmp_path / 'run' / 'iter_2.pth').exists()
+def test_an_interrupted_training_goes_on(demo, tmp_path, small_photographs,
+                                         monkeypatch):
+    """Killed before its test: the record is missing, the weights are kept."""
+    from types import SimpleNamespace
+    args = SimpleNamespace(out=str(tmp_path), iterations=1, fresh=False)
+    task = demo.TASKS[0]._replace(crops={})
+    config = task.configs['ACDA']
+
+    def killed(runner, pictures):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(demo, 'measure', killed)
+        with pytest.raises(KeyboardInterrupt):
+            demo.run('ACDA', config, 0, task, args)
+    weights, = tmp_path.rglob('iter_1.pth')
+    before = weights.stat().st_mtime_ns
+    metrics, folder = demo.run('ACDA', config, 0, task, args)
+    assert metrics['PSNR'] > 0 and folder == str(weights.parent)
+    assert weights.stat().st_mtime_ns == before
 
 
 def test_rows_of_the_table(demo):
@@ -111,11 +122,11 @@ def test_wrong_options_are_one_sentence(demo, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['demo_restoration.py', '--seeds', '0'])
     with pytest.raises(SystemExit):
         demo.main()
-    assert 'must be at least 1' in capsys.readouterr().err
+    assert 'whole number of at least 1' in capsys.readouterr().err
 
 
 def test_local_noise_level_is_the_noise_s():
-    from mmacda.models.losses import local_noise_level
+    from mmacda.apis.noise_level import local_noise_level
     rng = np.random.default_rng(0)
     clean = np.full((200, 160, 3), 128, np.uint8)
     noise = rng.normal(size=clean.shape)
@@ -146,11 +157,12 @@ def test_noise_level_of_a_photograph(tmp_path, monkeypatch, capsys):
     import torch
 
     from mmacda.apis import RestorationInferencer
+    from mmacda.apis.noise_level import predict_noise_level
     config = tmp_path / 'vdn.py'
     config.write_text(
         NETWORK.format(
             type='VariationalDenoiser', out=6,
-            loss='VariationalDenoisingLoss'))
+            loss='VariationalDenoisingLoss'), encoding='utf-8')
     model = RestorationInferencer(str(config), device='cpu').model
     checkpoint = tmp_path / 'vdn.pth'
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
@@ -164,14 +176,15 @@ def test_noise_level_of_a_photograph(tmp_path, monkeypatch, capsys):
         '--device', 'cpu'
     ]
     monkeypatch.setattr(sys, 'argv', ['tool', *map(str, arguments)])
-    predict = runpy.run_path(script, run_name='__main__')['predict']
+    runpy.run_path(script, run_name='__main__')
     assert cv2.imread(str(tmp_path / 'level.png')).std() > 10
     x = torch.from_numpy(photo[..., ::-1] / 255. - 0.5).float()
     expected = model.noise_level(x.permute(2, 0, 1)[None])[0].mean(0)
     np.testing.assert_allclose(
-        predict(model, photo), expected.numpy(), rtol=1e-4)
+        predict_noise_level(model, photo), expected.numpy(), rtol=1e-4)
     config.write_text(
-        NETWORK.format(type='BaseEditModel', out=3, loss='MSELoss'))
+        NETWORK.format(type='BaseEditModel', out=3, loss='MSELoss'),
+            encoding='utf-8')
     model = RestorationInferencer(str(config), device='cpu').model
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
     with pytest.raises(SystemExit):

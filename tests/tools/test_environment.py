@@ -43,7 +43,7 @@ def test_a_finished_environment_is_left_alone(environment):
 def test_changed_requirements_are_installed(environment):
     environment.set_up()
     environment.commands.clear()
-    environment.stamp.write_text('of other requirements')
+    environment.stamp.write_text('of other requirements', encoding='utf-8')
     environment.set_up()
     assert environment.commands
 
@@ -89,6 +89,65 @@ def test_a_mirror_reaches_the_installer(tool, monkeypatch):
     assert settings['UV_DEFAULT_INDEX'] == 'https://mirror.example/simple'
 
 
+@pytest.mark.parametrize('cpu, variable, index', [
+    (False, None, None), (True, None, 'https://download.pytorch.org/whl/cpu'),
+    (True, 'https://mirror.example/cpu', 'https://mirror.example/cpu'),
+    (False, 'https://mirror.example/cpu', 'https://mirror.example/cpu')])
+def test_pytorch_without_cuda_comes_from_an_index(tool, monkeypatch, tmp_path,
+                                                  cpu, variable, index):
+    monkeypatch.delenv('TORCH_INDEX', raising=False)
+    if variable:
+        monkeypatch.setenv('TORCH_INDEX', variable)
+    made, commands = tool.Environment('full', '2.11.0', cpu), []
+    made.folder = tmp_path
+    monkeypatch.setattr(made, 'run', lambda *args: commands.append(args))
+    monkeypatch.setattr(made, 'mmcv_wheel', lambda: 'mmcv.whl')
+    monkeypatch.setattr(tool, 'install_browser', lambda: None)
+    made.install_full()
+    for command in commands:
+        assert (index in command) == bool(index)
+        assert ('--index' in command) == bool(index)
+    pins = (tmp_path / 'pins.txt').read_text()
+    assert ('nvidia-cublas==' in pins) == (index is None)
+    assert 'torch==' in pins
+    other = tool.Environment('full', '2.11.0', not cpu)
+    assert (other.fingerprint() == made.fingerprint()) == bool(variable)
+
+
+def test_other_platforms_are_told_what_is_proven(tool, monkeypatch, capsys):
+    monkeypatch.setattr(tool.sys, 'platform', 'linux')
+    monkeypatch.setattr(tool.platform, 'machine', lambda: 'x86_64')
+    tool.check_platform('demo')
+    assert capsys.readouterr().out == ''
+    monkeypatch.setattr(tool.platform, 'machine', lambda: 'aarch64')
+    tool.check_platform('full')
+    said = capsys.readouterr().out
+    assert said.count('\n') == 1 and 'aarch64' in said
+    monkeypatch.setattr(tool.os, 'name', 'nt')
+    with pytest.raises(tool.SetupError, match='on Windows run it in WSL'):
+        tool.check_platform('demo')
+
+
+def test_pins_of_one_platform_are_marked(tool):
+    for line in (tool.REQUIREMENTS / 'pins.txt').read_text().splitlines():
+        if line.startswith(('nvidia', 'cuda', 'triton')):
+            assert line.endswith(" ; sys_platform == 'linux'"), line
+    assert tool.pinned('triton') == '3.6.0'
+
+
+def test_ctrl_c_is_one_line(tool, monkeypatch, capsys):
+
+    def stop(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tool.Environment, 'set_up', stop)
+    monkeypatch.setattr(sys, 'argv', ['environment.py', 'demo'])
+    with pytest.raises(SystemExit) as stopped:
+        tool.main()
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err.strip().count('\n') == 0
+
+
 def test_mmcv_s_wheel_is_found_by_torch_and_python(tool, monkeypatch,
                                                    tmp_path):
     monkeypatch.setenv('MMACDA_CACHE', str(tmp_path))
@@ -110,11 +169,11 @@ def test_mmcv_is_built_for_this_torch_alone(tool, monkeypatch, tmp_path):
         assert '--no-cache-dir' in arguments
         assert variables['MMCV_WITH_OPS'] == '1'
         folder = Path(arguments[arguments.index('-w') + 1])
-        (folder / name).write_text('wheel')
+        (folder / name).write_text('wheel', encoding='utf-8')
 
     monkeypatch.setattr(made, 'run', build)
     wheel = made.mmcv_wheel()
-    assert wheel.name == name and wheel.read_text() == 'wheel'
+    assert wheel.name == name and wheel.read_text(encoding='utf-8') == 'wheel'
     assert list(wheel.parent.iterdir()) == [wheel]  # no folder is left
     monkeypatch.setattr(made, 'run', None)  # found from now on
     assert made.mmcv_wheel() == wheel

@@ -46,3 +46,18 @@ def test_table(figure, monkeypatch, capsys):
     assert row[1].strip() == CONFIG.stem and row[2].strip() == '4.65 M'
     figure('MiB per megapixel, counter with checkpointing',
            int(row[5].split()[0].replace(',', '')), 1369)
+
+
+def test_the_size_is_that_of_the_config_s_images(monkeypatch, capsys):
+    pytest.importorskip('mmpretrain')
+    lenet = CONFIG.parents[1] / 'lenet' / 'lenet-acda_digits.py'
+    monkeypatch.setattr(sys, 'argv', ['memory.py', str(lenet)])
+    runpy.run_path(str(TOOL), run_name='__main__')
+    printed = capsys.readouterr().out
+    assert '| lenet-acda_digits | 0.11 M |' in printed
+    assert 'at 20 x 20 pixels' in printed
+    monkeypatch.setattr(sys, 'argv', ['memory.py', str(lenet), '--size', '64'])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(TOOL), run_name='__main__')
+    said = capsys.readouterr().err
+    assert 'does not take images of 64 x 64 pixels: give their side by' in said

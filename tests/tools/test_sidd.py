@@ -46,7 +46,7 @@ def sidd(tmp_path):
         '0001_011': write_pair(root, '0001', '011'),
         '0002_010': write_pair(root, '0002', ending='png'),
     }
-    (root / 'Scene_Instances.txt').write_text('0001_001\n')
+    (root / 'Scene_Instances.txt').write_text('0001_001\n', encoding='utf-8')
     return root, pairs
 
 
@@ -269,7 +269,7 @@ def test_submission_as_csv(tmp_path):
     blocks = write_blocks(tmp_path / 'blocks.mat')
     path = tmp_path / 'submission.csv'
     write_submission(blocks, str(path))
-    with open(path, newline='') as file:
+    with open(path, newline='', encoding='utf-8') as file:
         header, *rows = csv.reader(file)
     assert header == ['ID', 'BLOCK']
     assert [int(row[0]) for row in rows] == list(range(6))
@@ -309,7 +309,7 @@ def test_submission_command(tmp_path, monkeypatch, capsys, order):
     first, second and third channel."""
     pytest.importorskip('mmagic')
     config = tmp_path / 'adds.py'
-    config.write_text(NETWORK.format(order=order))
+    config.write_text(NETWORK.format(order=order), encoding='utf-8')
     model = RestorationInferencer(str(config), device='cpu').model
     for parameter in model.generator.up_conv2.parameters():
         parameter.data.zero_()

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from mmengine.config import Config
 from PIL import Image
+
+from mmacda.checkpoints import load_checkpoint
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 DIGITS = TOOLS.parent / 'configs/ad_resnet/ad-resnet-s_digits.py'
@@ -26,8 +27,11 @@ SMALL = [
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
-    """Run a tool as a command would, and return its globals."""
+def run(monkeypatch, tmp_path, capsys):
+    """Run a tool as a command would, and return its globals.
+
+    ``run.refused`` gives the sentence of a tool that is used wrongly.
+    """
     monkeypatch.setenv('LOCAL_RANK', '0')
 
     def call(script, *arguments):
@@ -35,6 +39,13 @@ def run(monkeypatch, tmp_path):
                             [script, *(str(a) for a in arguments)])
         return runpy.run_path(str(TOOLS / script), run_name='__main__')
 
+    def refused(script, *arguments):
+        with pytest.raises(SystemExit) as stop:
+            call(script, *arguments)
+        assert stop.value.code == 2
+        return capsys.readouterr().err.splitlines()[-1]
+
+    call.refused = refused
     return call
 
 
@@ -45,18 +56,19 @@ def small(tmp_path):
     path.write_text(f'_base_ = {str(DIGITS)!r}\n'
                     'model = dict(backbone=dict(arch=dict(_delete_=True,\n'
                     '    stage_widths=[4, 4, 6, 8],\n'
-                    '    stage_blocks=[1, 1, 1, 1])))\n')
+                    '    stage_blocks=[1, 1, 1, 1])))\n', encoding='utf-8')
     return path
 
 
 def load(path):
-    return torch.load(path, weights_only=True)
+    return load_checkpoint(str(path))
 
 
 def scalars(work_dir):
     lines = []
     for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        lines += [json.loads(line) for line in path.read_text().splitlines()]
+        lines += [json.loads(line) for line in path.read_text(
+            encoding='utf-8').splitlines()]
     return lines
 
 
@@ -80,7 +92,7 @@ def test_train_resume_and_test(run, small, tmp_path):
     checkpoint = work_dir / 'epoch_2.pth'
     run('test.py', small, checkpoint, '--out', out, '--out-item', 'metrics',
         '--show-dir', tmp_path / 'drawn', *options)
-    metrics = json.loads(out.read_text())
+    metrics = json.loads(out.read_text(encoding='utf-8'))
     assert list(out.parent.iterdir()) == [out]
     validated = [s for s in scalars(work_dir) if 'accuracy/top1' in s]
     assert metrics['accuracy/top1'] == validated[-1]['accuracy/top1']
@@ -149,7 +161,7 @@ test_cfg = dict(_delete_=True, type='MultiTestLoop')
 default_hooks = dict(checkpoint=dict(
     interval=2, out_dir={str(tmp_path)!r}, save_best=None))
 custom_hooks = []
-""")
+""", encoding='utf-8')
     work_dir = tmp_path / 'work'
     run('train.py', config, '--work-dir', work_dir)
     checkpoint = work_dir / 'iter_2.pth'
@@ -157,12 +169,12 @@ custom_hooks = []
     out = tmp_path / 'metrics.json'
     run('test.py', config, checkpoint, '--work-dir', work_dir, '--out', out,
         '--out-item', 'metrics')
-    metrics = json.loads(out.read_text())
+    metrics = json.loads(out.read_text(encoding='utf-8'))
     assert any(key.endswith('PSNR') and np.isfinite(value)
                for key, value in metrics.items())
-    with pytest.raises(ValueError, match='MultiTestLoop'):
-        run('test.py', config, checkpoint, '--work-dir', work_dir, '--out',
-            tmp_path / 'predictions.pkl')
+    assert 'MultiTestLoop' in run.refused(
+        'test.py', config, checkpoint, '--work-dir', work_dir, '--out',
+        tmp_path / 'predictions.pkl')
 
 
 def test_amp_of_several_wrappers(run):
@@ -189,27 +201,42 @@ def test_amp_of_several_wrappers(run):
 def test_what_a_config_lacks_is_named(run, tmp_path):
     config = tmp_path / 'bare.py'
     config.write_text('')
-    with pytest.raises(ValueError, match='base_batch_size'):
-        run('train.py', config, '--auto-scale-lr')
-    with pytest.raises(ValueError, match='visualization'):
-        run('test.py', config, 'none.pth', '--show-dir', tmp_path)
+    assert 'base_batch_size' in run.refused('train.py', config,
+                                            '--auto-scale-lr')
+    assert 'has no model' in run.refused('train.py', config)
+    assert 'optim_wrapper' in run.refused('train.py', config, '--amp')
+    assert 'absent.pth: there is no such file' in run.refused(
+        'train.py', config, '--resume', 'absent.pth')
+    assert 'is not a folder' in run.refused(
+        'train.py', config, '--work-dir', config)
+    checkpoint = tmp_path / 'w.pth'
+    checkpoint.touch()
+    assert 'test_dataloader' in run.refused('test.py', config, checkpoint)
+    config.write_text('test_cfg = test_dataloader = dict()')
+    assert 'visualization' in run.refused(
+        'test.py', config, checkpoint, '--show-dir', tmp_path)
+    assert '.json' in run.refused(
+        'test.py', config, checkpoint, '--out-item', 'metrics', '--out',
+        tmp_path / 'metrics.txt')
 
 
 @pytest.mark.trust('distribution/scripts')
 @pytest.mark.parametrize('script, arguments, program, expected', [
-    ('dist_train.sh', ['cfg.py', '2', '--amp'], 'torchrun',
-     ['--nproc_per_node=2', 'train.py', 'cfg.py', 'pytorch', '--amp']),
-    ('dist_test.sh', ['cfg.py', 'a b.pth', '4'], 'torchrun',
-     ['--nproc_per_node=4', 'test.py', 'cfg.py', 'a b.pth', 'pytorch']),
+    ('dist_train.sh', ['cfg.py', '2', '--amp'], 'python',
+     ['torch.distributed.run',
+      '--nproc_per_node=2', 'train.py', 'cfg.py', 'pytorch', '--amp']),
+    ('dist_test.sh', ['cfg.py', 'a b.pth', '4'], 'python',
+     ['torch.distributed.run',
+      '--nproc_per_node=4', 'test.py', 'cfg.py', 'a b.pth', 'pytorch']),
     ('slurm_train.sh', ['part', 'job', 'cfg.py', 'work', '--resume'], 'srun',
      ['--job-name=job', 'train.py', 'cfg.py', 'work', '--resume', 'slurm']),
     ('slurm_test.sh', ['part', 'job', 'cfg.py', 'a b.pth'], 'srun',
      ['--job-name=job', 'test.py', 'cfg.py', 'a b.pth', 'slurm']),
 ])
 def test_launchers(script, arguments, program, expected, tmp_path):
-    """The command line that reaches torchrun or srun."""
+    """The command line that reaches python or srun."""
     stub = tmp_path / program
-    stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding='utf-8')
     stub.chmod(0o755)
     env = dict(os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}')
     command = ['bash', str(TOOLS / script)]
@@ -225,5 +252,12 @@ def test_launchers(script, arguments, program, expected, tmp_path):
         for wanted in expected
     ]
     assert positions == sorted(positions)
+    # Another Python than the first on the path.
+    stub.rename(tmp_path / 'other')
+    env['PYTHON'] = str(tmp_path / 'other')
+    if program == 'python':
+        again = subprocess.run([*command, *arguments], env=env,
+                               capture_output=True, text=True)
+        assert again.stdout == result.stdout
     missing = subprocess.run(command, env=env, capture_output=True, text=True)
     assert missing.returncode != 0 and 'usage' in missing.stderr

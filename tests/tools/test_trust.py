@@ -57,8 +57,8 @@ def run_trust(tmp_path_factory):
     folder = tmp_path_factory.mktemp('trust')
 
     def run(tests, *options):
-        (folder / 'conftest.py').write_text(CONFTEST)
-        (folder / 'test_some.py').write_text(tests)
+        (folder / 'conftest.py').write_text(CONFTEST, encoding='utf-8')
+        (folder / 'test_some.py').write_text(tests, encoding='utf-8')
         return subprocess.run(
             [sys.executable, ROOT / 'tools/trust.py', *options, '--out',
              folder / 'out', '--', folder, '-c', ROOT / 'pyproject.toml',
@@ -73,7 +73,7 @@ def run_trust(tmp_path_factory):
 def table(run_trust):
     done, out = run_trust(TESTS)
     assert done.returncode == 1, done.stderr
-    with open(out / 'trust.csv') as file:
+    with open(out / 'trust.csv', encoding='utf-8') as file:
         rows = list(csv.DictReader(file))
     return rows, done.stdout, out
 
@@ -119,17 +119,19 @@ def test_skips_and_absences_are_in_the_table(table):
 
 def test_markdown_holds_the_same_rows(table):
     rows, printed, out = table
-    markdown = (out / 'trust.md').read_text()
+    markdown = (out / 'trust.md').read_text(encoding='utf-8')
     assert markdown in printed and r'error of \| layer' in markdown
     assert len(markdown.splitlines()) == len(rows) + 2
 
 
 def test_without_a_run_nothing_changes(table, run_trust):
     before = json.loads(
-        next((table[2] / 'figures').glob('*good*.json')).read_text())
+        next((table[2] / 'figures').glob('*good*.json')).read_text(
+            encoding='utf-8'))
     done, out = run_trust('raise ValueError', '--no-run')
     after = json.loads(
-        next((out / 'figures').glob('*good*.json')).read_text())
+        next((out / 'figures').glob('*good*.json')).read_text(
+            encoding='utf-8'))
     assert before == after and done.returncode == 1
 
 
@@ -152,7 +154,8 @@ def test_every_claim_passes_makes_success():
 def test_a_whole_run_forgets_what_it_measures_anew(tmp_path):
     forget = runpy.run_path(str(ROOT / 'tools/trust.py'))['forget']
     for name, long in (('quick', False), ('slow', True)):
-        (tmp_path / f'{name}.json').write_text(json.dumps(dict(long=long)))
+        (tmp_path / f'{name}.json').write_text(json.dumps(dict(long=long)),
+            encoding='utf-8')
     forget(tmp_path, long=False)
     assert [path.stem for path in tmp_path.iterdir()] == ['slow']
     forget(tmp_path, long=True)

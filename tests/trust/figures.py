@@ -28,7 +28,8 @@ RELATIONS = {
 @lru_cache(maxsize=None)
 def load_claims() -> Dict[str, str]:
     """Text of every claim, by 'line/claim'."""
-    lines = yaml.safe_load(Path(__file__).with_name('claims.yml').read_text())
+    lines = yaml.safe_load(Path(__file__).with_name('claims.yml').read_text(
+        encoding='utf-8'))
     return {
         f'{line}/{claim}': text
         for line, claims in lines.items()
@@ -112,7 +113,8 @@ def _write(folder: Path, item, report) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / (re.sub(r'[^\w.-]+', '-', item.nodeid) + '.json')
     temporary = path.with_suffix('.part')
-    temporary.write_text(json.dumps(record, indent=1, default=str))
+    temporary.write_text(json.dumps(record, indent=1, default=str),
+        encoding='utf-8')
     os.replace(temporary, path)
 
 

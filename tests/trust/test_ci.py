@@ -11,4 +11,5 @@ SECONDS = Path(__file__).parents[2] / 'work_dirs/trust/ci-seconds'
 def test_seconds_of_ci(figure):
     if not SECONDS.is_file():
         pytest.skip('.ci/run was not run')
-    figure('seconds of .ci/run', int(SECONDS.read_text()), 25 * 60, '<=')
+    figure('seconds of .ci/run', int(SECONDS.read_text(
+        encoding='utf-8')), 25 * 60, '<=')

@@ -73,9 +73,9 @@ def two_processes(folder):
         path = write_config(folder / 'fsdp', 'classification', FSDP)
         bases = str([str(CONFIGS / TASKS['classification'][0]),
                      str(CONFIGS / '_base_/strategies/fsdp.py')])
-        text = path.read_text().splitlines()
+        text = path.read_text(encoding='utf-8').splitlines()
         text[1] = f'_base_ = {bases}'
-        path.write_text('\n'.join(text))
+        path.write_text('\n'.join(text), encoding='utf-8')
         configs.append(path)
     done = subprocess.run(
         [sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run',
@@ -92,14 +92,14 @@ def compare(figure, folder, task, work_dir, done):
     (folder / 'single').mkdir(exist_ok=True)
     path = write_config(folder / 'single', task, FROZEN)
     losses = train(path, folder / 'single' / task, hooks=[keeper])
-    last = (work_dir / 'last_checkpoint').read_text() \
+    last = (work_dir / 'last_checkpoint').read_text(encoding='utf-8') \
         if (work_dir / 'last_checkpoint').exists() else None
     assert last, f'{done.stdout[-1500:]}\n{done.stderr[-3000:]}'
     theirs, ours = (
         torch.load(
             name, map_location='cpu', weights_only=False)['state_dict']
         for name in ((folder / 'single' / task /
-                      'last_checkpoint').read_text(), last))
+                      'last_checkpoint').read_text(encoding='utf-8'), last))
     assert set(ours) == set(theirs) and len(losses) == 4
     moved = max((theirs[k] - keeper.start[k]).abs().max() for k in theirs
                 if theirs[k].is_floating_point())
@@ -139,7 +139,8 @@ def test_deepspeed_builds(tmp_path):
         'ad_resnet/ad-resnet-m_8xb32_in1k.py',
         '_base_/strategies/deepspeed.py')]
     path.write_text(f'_base_ = {bases}\nwork_dir = {str(tmp_path)!r}\n'
-                    "optim_wrapper = dict(type='DeepSpeedOptimWrapper')\n")
+                    "optim_wrapper = dict(type='DeepSpeedOptimWrapper')\n",
+                        encoding='utf-8')
     cfg = Config.fromfile(path)
     assert cfg.runner_type == 'FlexibleRunner'
     strategy = dict(cfg.strategy)
@@ -187,12 +188,12 @@ def test_sync_bn_reaches_the_generator(figure, case, implementation,
 @pytest.mark.trust('distribution/scripts')
 def test_launchers_without_a_gpu(monkeypatch):
     """The rest of the scripts is in tests/tools/test_train_test.py."""
-    from mmacda.apis import command_line
-    for launcher, variable in command_line.DEVICE_VARIABLES.items():
+    from mmacda.apis import runner_command
+    for launcher, variable in runner_command.DEVICE_VARIABLES.items():
         monkeypatch.setenv(variable, '1')
         monkeypatch.setenv('LOCAL_RANK', '1')
         cfg = Config(dict(launcher=launcher))
-        command_line._launch_on_cpus(cfg)
+        runner_command._launch_on_cpus(cfg)
         assert os.environ[variable] == os.environ['LOCAL_RANK'] == '-1'
         assert cfg.env_cfg.dist_cfg.backend == 'gloo'
         wrapper = MODEL_WRAPPERS.get(cfg.model_wrapper_cfg.type)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmacda.checkpoints import is_whole
+from mmacda.checkpoints import is_whole, load_checkpoint
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -31,13 +31,14 @@ class Training:
 
     def start(self):
         env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
-        with open(self.log, 'w') as log:
+        with open(self.log, 'w', encoding='utf-8') as log:
             return subprocess.Popen(
                 self.command, env=env, stdout=log, stderr=subprocess.STDOUT)
 
     def finish(self):
         process = self.start()
-        assert process.wait(LIMIT) == 0, self.log.read_text()[-2000:]
+        assert process.wait(LIMIT) == 0, self.log.read_text(
+            encoding='utf-8')[-2000:]
 
     def written(self):
         """Step of the last whole checkpoint."""
@@ -50,13 +51,15 @@ class Training:
 
     def resumed(self, key):
         """Step that the running process resumed from, once it has."""
-        found = re.search(rf'resumed .*{key}: (\d+)', self.log.read_text())
+        found = re.search(rf'resumed .*{key}: (\d+)', self.log.read_text(
+            encoding='utf-8'))
         return int(found[1]) if found else 0
 
     def wait_for(self, condition, process, pause=0.005):
         end = time.monotonic() + LIMIT
         while not condition():
-            assert process.poll() is None, self.log.read_text()[-2000:]
+            assert process.poll() is None, self.log.read_text(
+                encoding='utf-8')[-2000:]
             assert time.monotonic() < end
             time.sleep(pause)
 
@@ -80,7 +83,7 @@ class Training:
 
 def final_state(work_dir):
     path = Path((work_dir / 'last_checkpoint').read_text())
-    checkpoint = torch.load(path, weights_only=True)
+    checkpoint = load_checkpoint(str(path))
     return {
         key: checkpoint[key]
         for key in ('state_dict', 'optimizer', 'param_schedulers')

@@ -74,6 +74,21 @@ def test_wheel_of_the_sdist_holds_all_that_is_used(wheel, figure):
     figure('its size in MB', round(wheel.stat().st_size / 2**20, 2), 5.)
 
 
+@pytest.mark.trust('packaging/install')
+@pytest.mark.parametrize('extra', ['mmpretrain', 'mmagic', 'all'])
+def test_extras_hold_what_mmengine_and_our_configs_need(wheel, extra):
+    archive = zipfile.ZipFile(wheel)
+    metadata, = [n for n in archive.namelist() if n.endswith('/METADATA')]
+    needed = [
+        line.partition(': ')[2].partition(';')[0].strip()
+        for line in archive.read(metadata).decode().splitlines()
+        if line.startswith('Requires-Dist') and f'extra == "{extra}"' in
+        line.replace("'", '"')
+    ]
+    assert 'setuptools<81' in needed  # mmengine 0.10: pkg_resources
+    assert ('scikit-learn' in needed) == (extra != 'mmagic')  # the digits
+
+
 @pytest.fixture(scope='module')
 def environment(wheel, tmp_path_factory):
     """An empty environment with the wheel and the demo's pinned packages."""
@@ -125,7 +140,7 @@ def test_mim_finds_configs_and_tools(environment, tmp_path, figure):
                   'train_cfg.max_epochs=1', 'train_dataloader.dataset.'
                   'indices=64', cwd=tmp_path, PYTHONPATH='')
     assert 'accuracy/top1' in printed + ''.join(
-        path.read_text() for path in tmp_path.rglob('*.log'))
+        path.read_text(encoding='utf-8') for path in tmp_path.rglob('*.log'))
     assert (tmp_path / 'work' / 'epoch_1.pth').is_file()
     figure('mim train mmacda lenet/lenet-acda_digits.py',
            'trains, one epoch')
@@ -134,5 +149,6 @@ def test_mim_finds_configs_and_tools(environment, tmp_path, figure):
 @pytest.mark.trust('packaging/install')
 def test_changelog_tells_of_this_version():
     from mmacda import __version__
-    changelog = (ROOT / 'README.md').read_text().split('## Changelog')[1]
+    changelog = (ROOT / 'README.md').read_text(
+        encoding='utf-8').split('## Changelog')[1]
     assert f'| {__version__} |' in changelog.split('\n## ')[0]

@@ -52,7 +52,8 @@ def test_full_disk(tmp_path, figure):
     # The checkpoint before is whole, and the next resume finds it.
     assert [path.name for path in copy.glob('*iter*')] == ['iter_2.pth']
     assert is_whole(str(copy / 'iter_2.pth'))
-    assert (copy / 'last_checkpoint').read_text() == f'{work_dir}/iter_2.pth'
+    assert (copy / 'last_checkpoint').read_text(
+        encoding='utf-8') == f'{work_dir}/iter_2.pth'
 
 
 def test_read_only_work_dir(tmp_path, figure):

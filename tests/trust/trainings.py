@@ -114,7 +114,8 @@ def write_config(folder: Path, task: str, extra: str = '') -> Path:
         write_pairs(folder)
     path = folder / f'{task}.py'
     path.write_text(
-        text.format(base=[str(CONFIGS / base)], folder=str(folder)) + extra)
+        text.format(base=[str(CONFIGS / base)], folder=str(folder)) + extra,
+            encoding='utf-8')
     return path
 
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmacda.visualization.density import (draw_densities, overlay_density,
-                                          save_picture)
+from mmacda.visualization.density import (BAR, draw_densities, overlay_density,
+                                          save_picture, side_by_side)
 
 GREY = np.full((40, 60, 3), 120, np.uint8)
 
@@ -44,7 +44,7 @@ def test_panels_stand_side_by_side(shape, panel):
     density = np.zeros(shape, np.float32)
     picture = draw_densities(image, {'a': density, 'b': density})
     height, width = panel
-    assert picture.shape == (height + 28, 3 * width, 3)
+    assert picture.shape == (height + 28, 3 * width + BAR, 3)
 
 
 def test_panels_share_the_first_map_s_scale():
@@ -65,6 +65,31 @@ def test_titles_are_written():
         for title in ('count: 1', 'count: 2'))
     changed = (one != other).any(2)
     assert changed[:28, 300:].any() and not changed[28:].any()
+
+
+def test_the_bar_shows_the_colours_of_the_maps():
+    density = np.zeros((300, 300), np.float32)
+    density[100:200] = 1
+    image = np.zeros((300, 300, 3), np.uint8)
+    bar = draw_densities(image, dict(a=density))[:, -BAR:]
+    colours = bar[28 + 6:-6, 10]  # from the peak down to nobody
+    np.testing.assert_array_equal(
+        colours[0], overlay_density(image, density)[150, 150])
+    assert (np.diff(luminance(colours)) < 0.5).all()
+    # Twice the density: other numbers on the same colours.
+    other = draw_densities(image, dict(a=2 * density))[:, -BAR:]
+    np.testing.assert_array_equal(bar[:, :20], other[:, :20])
+    assert (bar != other).any()
+
+
+def test_pictures_get_the_size_of_one_of_them():
+    small = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    large = np.full((4, 4, 3), 9, np.uint8)
+    picture = side_by_side(dict(input=small, restored=large), 'restored')
+    assert picture.shape == (28 + 4, 8, 3)
+    np.testing.assert_array_equal(picture[28:, :4],
+                                  small.repeat(2, 0).repeat(2, 1))
+    np.testing.assert_array_equal(picture[28:, 4:], large)
 
 
 def test_saved_whole_or_not_at_all(tmp_path):

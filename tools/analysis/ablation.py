@@ -1,26 +1,34 @@
 """Table B: number of atoms and of scales, on photographs, at a small budget.
 
-    python tools/analysis/ablation.py --out work_dirs/ablation
+    python tools/analysis/ablation.py --out-dir work_dirs/ablation
 
 Trains ACDARestorer on degraded photographs that scikit-image ships, once per
 cell; cells that are done are kept, one that was interrupted goes on from its
 last checkpoint.
 """
-import json
-import os
 import os.path as osp
+import sys
 import time
-from argparse import ArgumentParser, Namespace
-from typing import Dict, List, Sequence, Tuple
+from argparse import Namespace
+from typing import Any, Dict, List, Sequence, Tuple
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmacda.apis.analysis_command import run_command
-from mmacda.visualization.coefficient_figures import draw_ablation
-from mmacda.visualization.figures import save_figure
+from mmacda.apis.analysis_command import add_dpi_argument
+from mmacda.apis.command_line import (CommandParser, UsageError,
+                                      add_cfg_options, add_model_arguments,
+                                      output_folder, positive_int, progress,
+                                      run_command)
+from mmacda.apis.read_config import read_config
+from mmacda.visualization.figures import FORMATS, save_figure
+from mmacda.visualization.measurement_figures import draw_ablation
 
 ROOT = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
+sys.path.insert(0, ROOT)
+from tools.experiments.finished import Outcome, Training, once  # noqa: E402
+
 CONFIG = osp.join(ROOT, 'configs', 'real_sr',
                   'acda-restorer_photographs-x4.py')
 ATOMS, SCALES = (3, 5, 7, 9, 11, 13, 15), (1, 2, 3, 4, 5)
@@ -38,13 +46,7 @@ PAPER_SCALES = {1: (30.63, .866), 2: (30.73, .868), 3: (30.72, .868),
 
 def cells_of(atoms: Sequence[int], scales: Sequence[int],
              full: bool) -> List[Cell]:
-    """The cells to train: two sweeps as in Table B, or their product.
-
-    Raises:
-        ValueError: If a number is not positive.
-    """
-    if min(*atoms, *scales) < 1:
-        raise ValueError('--atoms and --scales take positive integers')
+    """The cells to train: two sweeps as in Table B, or their product."""
     if full:
         return [(m, s) for s in scales for m in atoms]
     return list(dict.fromkeys([(m, FIXED_SCALES) for m in atoms] +
@@ -54,10 +56,11 @@ def cells_of(atoms: Sequence[int], scales: Sequence[int],
 def cell_config(args: Namespace, cell: Cell) -> Config:
     """The config of one cell."""
     atoms, scales = cell
-    cfg = Config.fromfile(args.config)
-    cfg.work_dir = osp.join(args.out, f'm{atoms}_s{scales}')
-    cfg.experiment_name = f'm{atoms}_s{scales}_{time.time_ns()}'
-    generator = cfg.model.generator
+    cfg = read_config(args.config)
+    generator = cfg.get('model', {}).get('generator')
+    if generator is None:
+        raise UsageError(f'{args.config} is no config of a restorer: its '
+                         'model has no generator')
     generator.update(
         num_blocks=args.num_blocks,
         mid_channels=args.mid_channels,
@@ -71,51 +74,48 @@ def cell_config(args: Namespace, cell: Cell) -> Config:
     # RealSR's own protocol; the pictures of the test are not wanted.
     cfg.val_evaluator = dict(
         type='Evaluator', metrics=[dict(type='RealSRMetric')])
-    cfg.custom_hooks = []
+    cfg.default_hooks.visualization.enable = False
     cfg.log_level = 'ERROR'
-    cfg.resume = True
     cfg.randomness = dict(seed=args.seed)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    return cfg
+    return read_config(cfg, args.cfg_options)
+
+
+class Progress(Hook):
+    """A bar over the iterations of a training."""
+
+    def __init__(self, what: str):
+        self.what = what
+
+    def before_train(self, runner: Any) -> None:
+        self.bar = iter(progress(
+            range(runner.iter, runner.max_iters), self.what))
+        next(self.bar, None)
+
+    def after_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
+        next(self.bar, None)
 
 
 def run_cell(args: Namespace, cell: Cell) -> Dict[str, float]:
-    """PSNR and SSIM of one cell, from its file if it is done."""
-    cfg = cell_config(args, cell)
-    settings = dict(
-        config=osp.basename(args.config), cfg_options=args.cfg_options,
-        iters=args.iters, num_blocks=args.num_blocks,
-        mid_channels=args.mid_channels, seed=args.seed)
-    os.makedirs(cfg.work_dir, exist_ok=True)
-    for name, content in (('settings', settings), ('result', None)):
-        path = osp.join(cfg.work_dir, f'{name}.json')
-        if osp.isfile(path):
-            with open(path) as file:
-                found = json.load(file)
-            if name == 'result':
-                return found
-            if found != content:
-                raise ValueError(f'{cfg.work_dir} holds a run of {found}, not '
-                                 f'{content}: choose another --out')
-        elif content is not None:
-            _write(path, content)
-    runner = Runner.from_cfg(cfg)
-    runner.train()
-    runner.val()
-    scalars = runner.message_hub.get_scalar
-    result = {
-        name: float(scalars(f'val/RealSR/{name}').current())
-        for name in ('PSNR', 'SSIM')
-    }
-    _write(osp.join(cfg.work_dir, 'result.json'), result)
-    return result
+    """PSNR and SSIM of one cell, from its record if it is finished."""
 
+    def train(cfg: Config) -> Outcome:
+        runner = Runner.from_cfg(cfg)
+        runner.register_hook(Progress(f'{cell[0]} atoms, {cell[1]} scales'))
+        runner.train()
+        runner.val()
+        scalars = runner.message_hub.get_scalar
+        return Outcome({
+            name: float(scalars(f'val/RealSR/{name}').current())
+            for name in ('PSNR', 'SSIM')
+        })
 
-def _write(path: str, content: dict) -> None:
-    with open(f'{path}.part', 'w') as file:
-        json.dump(content, file)
-    os.replace(f'{path}.part', path)
+    name = f'm{cell[0]}_s{cell[1]}'
+    record = once(
+        Training('ablation', name, args.config, cell_config(args, cell),
+                 args.cfg_options or {}, args.seed,
+                 osp.join(args.out_dir, name)),
+        train, args.fresh)
+    return record['metrics']
 
 
 def format_results(results: Dict[Cell, Dict[str, float]]) -> str:
@@ -134,8 +134,6 @@ def format_results(results: Dict[Cell, Dict[str, float]]) -> str:
 
 
 def ablate(args: Namespace) -> None:
-    if args.iters < 1:
-        raise ValueError('--iters must be at least 1')
     results: Dict[Cell, Dict[str, float]] = {}
     cells = cells_of(args.atoms, args.scales, args.full)
     for number, cell in enumerate(cells, 1):
@@ -143,33 +141,48 @@ def ablate(args: Namespace) -> None:
         results[cell] = run_cell(args, cell)
         print(f'[{number}/{len(cells)}] {cell[0]} atoms, {cell[1]} scales: '
               f'PSNR {results[cell]["PSNR"]:.3f}, SSIM '
-              f'{results[cell]["SSIM"]:.4f} ({time.time() - start:.0f} s)')
+              f'{results[cell]["SSIM"]:.4f} ({time.time() - start:.0f} s)',
+              flush=True)
     print(f'{args.iters} iterations, {args.num_blocks} blocks of '
           f'{args.mid_channels} channels, seed {args.seed}')
     print(format_results(results))
-    path = osp.join(args.out, 'ablation.png')
-    save_figure(draw_ablation(results), path)
+    path = osp.join(args.out_dir, f'ablation.{args.format}')
+    save_figure(draw_ablation(results), path, args.dpi)
     print(path)
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--out', default='work_dirs/ablation')
-    parser.add_argument('--atoms', type=int, nargs='+', default=ATOMS)
-    parser.add_argument('--scales', type=int, nargs='+', default=SCALES)
+    parser = CommandParser(__doc__)
+    add_model_arguments(parser, checkpoint='', default=CONFIG)
+    parser.add_argument(
+        '--out-dir',
+        '--out',
+        type=output_folder,
+        default='work_dirs/ablation',
+        help='folder of trainings and picture; default: work_dirs/ablation')
+    parser.add_argument(
+        '--atoms', type=positive_int, nargs='+', default=ATOMS)
+    parser.add_argument(
+        '--format',
+        choices=[ending[1:] for ending in FORMATS],
+        default='png',
+        help='of the figure; default: png')
+    add_dpi_argument(parser)
+    parser.add_argument(
+        '--scales', type=positive_int, nargs='+', default=SCALES)
     parser.add_argument(
         '--full',
         action='store_true',
         help='every number of atoms with every number of scales; without it, '
         f'atoms at {FIXED_SCALES} scales and scales at {FIXED_ATOMS} atoms')
-    parser.add_argument('--iters', type=int, default=300)
-    parser.add_argument('--num-blocks', type=int, default=2)
-    parser.add_argument('--mid-channels', type=int, default=32)
+    parser.add_argument('--iters', type=positive_int, default=300)
+    parser.add_argument('--num-blocks', type=positive_int, default=2)
+    parser.add_argument('--mid-channels', type=positive_int, default=32)
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--config', default=CONFIG)
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    run_command(parser, ablate, parser.parse_args())
+        '--fresh', action='store_true', help='train anew what is finished')
+    add_cfg_options(parser)
+    run_command(parser, ablate)
 
 
 if __name__ == '__main__':

@@ -1,26 +1,24 @@
 """Section A.5: how much the filters of one image differ, over a dataset.
 
-    python tools/analysis/atom_diversity.py \
-        --config configs/lenet/lenet-acda_digits.py \
-        --checkpoint work_dirs/demo/lenet-acda_digits_0/epoch_15.pth
+    python tools/analysis/atom_diversity.py CONFIG CHECKPOINT --split test
 """
-import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from copy import deepcopy
-from typing import Any, Iterable, Tuple
+from typing import Any, Tuple
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 from mmengine.runner import Runner
-from mmengine.utils import ProgressBar
 from torch.utils.data import Subset
 
-from mmacda.apis.analysis_command import add_model_arguments, run_command
+from mmacda.apis.analysis_command import (add_figure_arguments,
+                                          add_model_arguments)
+from mmacda.apis.command_line import CommandParser, progress, run_command
 from mmacda.apis.load_model import load_model
-from mmacda.visualization.coefficient_figures import draw_diversity
 from mmacda.visualization.diversity import atom_diversity
 from mmacda.visualization.figures import save_figure
+from mmacda.visualization.measurement_figures import draw_diversity
 
 
 def sample_loader(cfg: Config, split: str, max_images: int,
@@ -56,15 +54,6 @@ def sample_loader(cfg: Config, split: str, max_images: int,
         ), len(chosen), total
 
 
-def with_progress(batches: Iterable, count: int) -> Iterable:
-    """The batches, with a progress bar on the standard error."""
-    bar = ProgressBar(count, file=sys.stderr)
-    for batch in batches:
-        yield batch
-        bar.update()
-    sys.stderr.write('\n')
-
-
 def measure(args: Namespace) -> None:
     if args.max_images < 2:
         raise ValueError('--max-images must be at least 2')
@@ -72,7 +61,7 @@ def measure(args: Namespace) -> None:
                        args.cfg_options)
     loader, used, total = sample_loader(model.cfg, args.split,
                                         args.max_images, args.seed)
-    found = atom_diversity(model, with_progress(loader, len(loader)),
+    found = atom_diversity(model, progress(loader, 'images', len(loader)),
                            args.layers, total)
     print(f'{used} of {total} images of the {args.split} split; all pairs of '
           'positions; +- standard error')
@@ -86,12 +75,12 @@ def measure(args: Namespace) -> None:
             for scale, (mean, error) in rows[name].items()))
     save_figure(
         draw_diversity(rows, f'{used} of {total} images, {args.split} split'),
-        args.out)
+        args.out, args.dpi)
     print(args.out)
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(__doc__)
     add_model_arguments(parser)
     parser.add_argument(
         '--split', choices=('train', 'val', 'test'), default='test')
@@ -101,8 +90,8 @@ def main() -> None:
         default=1000,
         help='a random sample of this size if there are more')
     parser.add_argument('--seed', type=int, default=0, help='of the sample')
-    parser.add_argument('--out', default='atom_diversity.png')
-    run_command(parser, measure, parser.parse_args())
+    add_figure_arguments(parser, 'atom_diversity.png')
+    run_command(parser, measure)
 
 
 if __name__ == '__main__':

@@ -1,21 +1,29 @@
 """Parameters and multiply-adds: the paper's Table 6, or any config's model.
 
-Without arguments, prints Table 6 (one layer, 256 to 256 channels, a map of
-100 x 100 pixels) beside the paper's numbers. With ``--config``, counts a whole
-model; FLOPs are multiply-adds, as in the paper and in MMEngine's counter.
+    python tools/analysis/complexity.py configs/lenet/lenet-acda_digits.py
+
+Without a CONFIG, prints Table 6 (one layer, 256 to 256 channels, a map of
+100 x 100 pixels) beside the paper's numbers. With one, counts a whole model;
+FLOPs are multiply-adds, as in the paper and in MMEngine's counter.
 """
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, Namespace
 from typing import Dict, Sequence, Tuple
 
 import torch.nn as nn
 from mmengine.analysis import get_model_complexity_info
-from mmengine.config import Config, DictAction
 
+from mmacda.apis.command_line import (CommandParser, UsageError,
+                                      add_cfg_options, add_model_arguments,
+                                      run_command, status)
+from mmacda.apis.export import input_channels
+from mmacda.apis.input_size import image_size
 from mmacda.apis.load_model import build_model
+from mmacda.apis.read_config import read_config
 from mmacda.layers import ACDAConv
 
 CHANNELS, SIDE, KERNELS = 256, 100, (3, 5, 7)
 NUM_ATOMS, NUM_BASES, HIDDEN = 6, 18, 64
+SIDE_OF_IMAGES = 224
 
 # Table 6 of the paper, in millions, for KERNELS.
 PAPER_FLOPS = {
@@ -120,19 +128,20 @@ def format_table6() -> str:
     return '\n'.join([*lines, '', NOTES.format(compose=compose)])
 
 
-def parse_shape(shape: Sequence[int]) -> Tuple[int, int, int]:
+def parse_shape(shape: Sequence[int],
+                channels: int = 3) -> Tuple[int, int, int]:
     """(channels, height, width) from one to three numbers.
 
     Raises:
-        ValueError: If there are more, or one is not positive.
+        UsageError: If there are more, or one is not positive.
     """
     if not 1 <= len(shape) <= 3 or min(shape) < 1:
-        raise ValueError('--shape takes one to three positive numbers: side; '
+        raise UsageError('--shape takes one to three positive numbers: side; '
                          'height width; or channels height width; but got '
                          f'{list(shape)}')
     if len(shape) == 1:
-        return (3, shape[0], shape[0])
-    return tuple(shape) if len(shape) == 3 else (3, *shape)
+        return (channels, shape[0], shape[0])
+    return tuple(shape) if len(shape) == 3 else (channels, *shape)
 
 
 def count_model(model: nn.Module, shape: Tuple[int, int, int]) -> dict:
@@ -155,39 +164,43 @@ def count_model(model: nn.Module, shape: Tuple[int, int, int]) -> dict:
     return get_model_complexity_info(model, shape, show_arch=False)
 
 
-def parse_args() -> Namespace:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument('--config', help='config of the model to count')
-    parser.add_argument(
-        '--shape',
-        type=int,
-        nargs='+',
-        default=[224],
-        help='input of the model: side; height width; or channels height '
-        'width. Default: 224')
-    parser.add_argument(
-        '--table', action='store_true', help='also print each module')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
+def report(args: Namespace) -> None:
+    """Print what the command line asks for."""
     if args.config is None:
         print(format_table6())
         return
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    shape = parse_shape(args.shape)
-    counts = count_model(build_model(cfg), shape)
+    cfg = read_config(args.config, args.cfg_options)
+    given = args.shape or image_size(cfg) or [SIDE_OF_IMAGES]
+    with status(f'counting {args.config}'):
+        model = build_model(cfg)
+        shape = parse_shape(given, input_channels(model))
+        try:
+            counts = count_model(model, shape)
+        except (RuntimeError, ValueError) as error:  # of a layer
+            raise UsageError(f'{args.config} does not take an image of the '
+                             f'shape {shape}: give --shape ({error})')
     if args.table:
         print(counts['out_table'])
     print(f'{args.config}, input {shape}')
     print(f"parameters {counts['params']:,} ({counts['params'] / 1e6:.2f} M)")
     print(f"FLOPs (multiply-adds) {int(counts['flops']):,} "
           f"({counts['flops'] / 1e9:.3f} G)")
+
+
+def main() -> None:
+    parser = CommandParser(__doc__)
+    add_model_arguments(parser, checkpoint='', default=SUPPRESS)
+    parser.add_argument(
+        '--shape',
+        type=int,
+        nargs='+',
+        help='input of the model: side; height width; or channels height '
+        "width. Default: that of the config's test images, else "
+        f'{SIDE_OF_IMAGES}')
+    parser.add_argument(
+        '--table', action='store_true', help='also print each module')
+    add_cfg_options(parser)
+    run_command(parser, report)
 
 
 if __name__ == '__main__':

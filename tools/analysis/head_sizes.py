@@ -1,17 +1,18 @@
 """Which scales of ACDA's bases answer heads of which size (Section 4.2).
 
-    python tools/analysis/head_sizes.py \
-        --config configs/counting/ad-resnet-s_synthetic.py \
-        --checkpoint work_dirs/ad-resnet-s_synthetic/epoch_60.pth
+    python tools/analysis/head_sizes.py CONFIG CHECKPOINT --out head_sizes.png
 """
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
 import numpy as np
 from mmengine.registry import DATASETS, DefaultScope
 from scipy.stats import spearmanr
 
-from mmacda.apis.analysis_command import add_model_arguments, run_command
+from mmacda.apis.analysis_command import (add_figure_arguments,
+                                          add_model_arguments)
+from mmacda.apis.command_line import CommandParser, progress, run_command
 from mmacda.apis.load_model import load_model
+from mmacda.apis.read_config import ConfigError
 from mmacda.visualization.figures import save_figure
 from mmacda.visualization.head_sizes import draw_head_scales, scales_at_heads
 
@@ -20,16 +21,19 @@ def measure(args: Namespace) -> None:
     model = load_model(args.config, args.checkpoint, args.device,
                        args.cfg_options)
     cfg = model.cfg
+    if not cfg.get('test_dataloader'):
+        raise ConfigError(f'{cfg.filename} has no test_dataloader')
     with DefaultScope.overwrite_default_scope(
             cfg.get('default_scope', 'mmengine')):
         dataset = DATASETS.build(cfg.test_dataloader.dataset)
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-    if 'head_sizes' not in infos[0]:
+    if not infos or 'head_sizes' not in infos[0]:
         raise ValueError(f'{type(dataset).__name__} does not tell the sizes '
                          'of heads: take a config on SyntheticCrowd')
     sizes = np.concatenate([info['head_sizes'] for info in infos])
+    samples = (dataset[index] for index in range(len(dataset)))
     layers = scales_at_heads(
-        model, (dataset[index] for index in range(len(dataset))), args.layers)
+        model, progress(samples, 'images', len(dataset)), args.layers)
     correlations = {
         name: float(spearmanr(layer.mean_scale, sizes)[0])
         for name, layer in layers.items()
@@ -43,15 +47,16 @@ def measure(args: Namespace) -> None:
             sizes >= np.quantile(sizes, 0.75)))
         print(f'{name}: {correlations[name]:+.3f} (mean scale {small:.2f} at '
               f'the smallest quarter of heads, {large:.2f} at the largest)')
-    save_figure(draw_head_scales(sizes, layers, correlations), args.out)
+    save_figure(
+        draw_head_scales(sizes, layers, correlations), args.out, args.dpi)
     print(args.out)
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(__doc__)
     add_model_arguments(parser)
-    parser.add_argument('--out', default='head_sizes.png')
-    run_command(parser, measure, parser.parse_args())
+    add_figure_arguments(parser, 'head_sizes.png')
+    run_command(parser, measure)
 
 
 if __name__ == '__main__':

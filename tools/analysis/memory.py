@@ -6,20 +6,25 @@ the optimizer's state. Not in it: the temporary workspaces of forward and
 backward, and what CUDA itself takes.
 
     python tools/analysis/memory.py
-    python tools/analysis/memory.py --config my_config.py --size 512
+    python tools/analysis/memory.py my_config.py --size 512
 """
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, Namespace
 from pathlib import Path
-from typing import Callable, Dict, NamedTuple, Optional
+from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
 import torch
 import torch.nn as nn
-from mmengine.config import Config, DictAction
 
+from mmacda.apis.command_line import (CommandParser, UsageError,
+                                      add_cfg_options, add_model_arguments,
+                                      positive_int, progress, run_command)
 from mmacda.apis.export import TensorModel, input_channels
+from mmacda.apis.input_size import image_size
 from mmacda.apis.load_model import load_model
+from mmacda.apis.read_config import read_config
 
 MIB = 2**20
+SIDE = 256
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 CHECKPOINTED = {'model.backbone.with_cp': True}
 # Row, config, options.
@@ -70,59 +75,72 @@ def saved_storages(function: Callable) -> Dict[int, int]:
     return saved
 
 
-def measure(model: nn.Module, size: int) -> Memory:
-    """Memory of a model in training, by one image of size x size pixels."""
+def measure(model: nn.Module, height: int,
+            width: Optional[int] = None) -> Memory:
+    """Memory of a model in training, by images of height x width pixels."""
+    width = width or height
     model.train()
     network = TensorModel(model)
     # Two images: batch norms need more than one value per channel.
-    x = torch.rand(2, input_channels(model), size, size)
+    x = torch.rand(2, input_channels(model), height, width)
     saved = saved_storages(lambda: network(x))
     for tensor in (*model.parameters(), *model.buffers()):
         saved.pop(tensor.untyped_storage().data_ptr(), None)
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    return Memory(parameters, sum(saved.values()) / (2 * size**2))
+    return Memory(parameters, sum(saved.values()) / (2 * height * width))
 
 
-def measure_config(path: str, size: int, options: Optional[dict]) -> Memory:
-    cfg = Config.fromfile(path)
-    cfg.merge_from_dict(options or {})
-    return measure(load_model(cfg), size)
+def measure_config(path: str, size: Optional[int],
+                   options: Optional[dict]) -> Tuple[Memory, tuple]:
+    """Memory of a config's model, and the size that it was measured at.
+
+    Raises:
+        UsageError: If the model does not take images of that size.
+    """
+    cfg = read_config(path, options)
+    shape = (size, size) if size else image_size(cfg) or (SIDE, SIDE)
+    try:
+        return measure(load_model(cfg), *shape), shape
+    except (RuntimeError, ValueError) as error:  # of a layer
+        raise UsageError(
+            f'{path} does not take images of {shape[0]} x {shape[1]} pixels: '
+            f'give their side by --size ({error})') from error
 
 
-def parse_args() -> Namespace:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        '--config', help='this config alone; default: those of README')
-    parser.add_argument(
-        '--size',
-        type=int,
-        default=256,
-        help='side of the measured images in pixels; default: 256')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override entries of --config')
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
-    rows = [(name, CONFIGS / config, options)
+def report(args: Namespace) -> None:
+    """Print what the command line asks for."""
+    rows = [(name, str(CONFIGS / config), args.size or SIDE, options)
             for name, config, options in ROWS]
     if args.config is not None:
-        rows = [(Path(args.config).stem, args.config, args.cfg_options)]
+        rows = [(Path(args.config).stem, args.config, args.size,
+                 args.cfg_options)]
+    elif args.cfg_options:
+        raise UsageError('--cfg-options are those of a CONFIG: give one')
+    lines = []
+    for name, config, size, options in progress(rows, 'measuring'):
+        memory, shape = measure_config(config, size, options)
+        lines.append(
+            f'| {name} | {memory.parameters / 1e6:.2f} M | '
+            f'{memory.fixed(3):.0f} MiB | {memory.fixed(4):.0f} MiB | '
+            f'{memory.per_megapixel:,.0f} MiB |')
     print('| model | parameters | fixed, SGD with momentum | fixed, Adam | '
           'per megapixel of input |')
     print('|---|---|---|---|---|')
-    for name, config, options in rows:
-        memory = measure_config(str(config), args.size, options)
-        print(f'| {name} | {memory.parameters / 1e6:.2f} M | '
-              f'{memory.fixed(3):.0f} MiB | {memory.fixed(4):.0f} MiB | '
-              f'{memory.per_megapixel:,.0f} MiB |')
+    print('\n'.join(lines))
     print(f'\nKept for backward, in float32, measured on a CPU with torch '
-          f'{torch.__version__} at {args.size} x {args.size} pixels.')
+          f'{torch.__version__} at {shape[0]} x {shape[1]} pixels.')
+
+
+def main() -> None:
+    parser = CommandParser(__doc__)
+    add_model_arguments(parser, checkpoint='', default=SUPPRESS)
+    parser.add_argument(
+        '--size',
+        type=positive_int,
+        help='side of the measured images in pixels; default: that of the '
+        f"CONFIG's images where they all have one, else {SIDE}")
+    add_cfg_options(parser)
+    run_command(parser, report)
 
 
 if __name__ == '__main__':

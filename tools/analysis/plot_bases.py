@@ -1,14 +1,19 @@
 """Figure B: the multi-scale Fourier-Bessel bases, or those of a model's layer.
 
     python tools/analysis/plot_bases.py --out bases.png
+
+With a CONFIG, those of the first adaptive layer of its model.
 """
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, Namespace
 from typing import Dict
 
 import numpy as np
 
-from mmacda.apis.analysis_command import run_command
+from mmacda.apis.analysis_command import add_figure_arguments
+from mmacda.apis.command_line import (CommandParser, add_model_arguments,
+                                      run_command)
 from mmacda.apis.load_model import load_model
+from mmacda.apis.run_command import UsageError
 from mmacda.layers import ACDAConv
 from mmacda.ops import fourier_bessel_set
 from mmacda.ops.fourier_bessel import check_scales
@@ -38,6 +43,9 @@ def layer_bases(layer: ACDAConv) -> Dict[int, np.ndarray]:
 
 
 def plot(args: Namespace) -> None:
+    if args.num_bases < 0:
+        raise UsageError('--num-bases takes 0 or more elements, not '
+                         f'{args.num_bases}')
     if args.config is None:
         scales = check_scales(args.scales)
         sets = {scale: fourier_bessel_set(scale) for scale in scales}
@@ -53,23 +61,22 @@ def plot(args: Namespace) -> None:
         print(f'scale {scale}: {len(elements)} elements, squared norms '
               f'{norms.min():.3f} to {norms.max():.3f}')
     shown = {scale: elements[:COLUMNS] for scale, elements in sets.items()}
-    save_figure(draw_bases(shown, kept), args.out)
+    save_figure(draw_bases(shown, kept), args.out, args.dpi)
     print(args.out)
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(__doc__)
+    add_model_arguments(parser, checkpoint='', default=SUPPRESS)
     parser.add_argument('--scales', type=int, nargs='+', default=[3, 5, 7])
     parser.add_argument(
         '--num-bases',
         type=int,
         default=6,
         help='elements of each scale to frame, as a layer keeps them')
-    parser.add_argument(
-        '--config', help='show the bases of this model instead')
     parser.add_argument('--layers', nargs='+', metavar='NAME')
-    parser.add_argument('--out', default='bases.png')
-    run_command(parser, plot, parser.parse_args())
+    add_figure_arguments(parser, 'bases.png')
+    run_command(parser, plot)
 
 
 if __name__ == '__main__':

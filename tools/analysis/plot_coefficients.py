@@ -1,18 +1,20 @@
-"""Figure 7: energy of the basis coefficients, effective receptive fields.
+r"""Figure 7: energy of the basis coefficients, effective receptive fields.
 
     python tools/analysis/plot_coefficients.py work_dirs/demo/patterns.tiff \
         --config configs/patterns/acda_patterns.py \
         --checkpoint work_dirs/demo/acda_patterns/iter_500.pth
 """
 import os.path as osp
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from typing import Dict
 
 import torch
 
-from mmacda.apis.analysis_command import (add_image_arguments, model_and_image,
-                                          run_command)
+from mmacda.apis.analysis_command import (add_figure_arguments,
+                                          add_image_arguments, model_and_image)
+from mmacda.apis.command_line import CommandParser, run_command
 from mmacda.apis.inspection import run_model
+from mmacda.io import check_output
 from mmacda.visualization import (CapturedLayer, CoefficientCapture,
                                   effective_receptive_field, scale_energies)
 from mmacda.visualization.coefficient_figures import (draw_receptive_fields,
@@ -31,6 +33,9 @@ def energies_of(found: CapturedLayer) -> Dict[int, torch.Tensor]:
 def plot(args: Namespace) -> None:
     if args.pixels and len(args.pixels) % 2:
         raise ValueError('--pixels takes pairs of a row and a column')
+    stem, ending = osp.splitext(args.out)
+    path = f'{stem}_receptive_fields{ending}'
+    check_output(path, [args.image])
     model, inputs, image = model_and_image(args)
     with CoefficientCapture(model, args.layers) as captured:
         run_model(model, inputs)
@@ -44,7 +49,6 @@ def plot(args: Namespace) -> None:
         name: {scale: energy.numpy() for scale, energy in energies.items()}
         for name, energies in maps.items()
     }
-    save_figure(draw_scale_maps(arrays, image), args.out)
 
     name, found = list(captured.items())[-1]
     total = torch.stack(list(maps[name].values())).sum(0).clamp(min=1e-30)
@@ -63,11 +67,10 @@ def plot(args: Namespace) -> None:
     moments = [field_moments(field) for field in fields]
     weights = [{scale: share[pixel].item()
                 for scale, share in shares.items()} for pixel in pixels]
-    stem, extension = osp.splitext(args.out)
-    path = f'{stem}_receptive_fields{extension or ".png"}'
+    save_figure(draw_scale_maps(arrays, image), args.out, args.dpi)
     save_figure(
         draw_receptive_fields(image, fields.cpu().numpy(), moments, weights),
-        path)
+        path, args.dpi)
     for pixel, moment in zip(pixels, moments):
         print(f'{name}, pixel {pixel[0]} {pixel[1]} of the layer: receptive '
               f'field around {moment[0]:.1f} {moment[1]:.1f} of the image, '
@@ -76,7 +79,7 @@ def plot(args: Namespace) -> None:
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(__doc__)
     add_image_arguments(parser)
     parser.add_argument(
         '--pixels',
@@ -85,8 +88,8 @@ def main() -> None:
         metavar='ROW COLUMN',
         help='pixels of the image whose receptive fields are drawn, for the '
         'last of the layers; default: where each scale weighs most')
-    parser.add_argument('--out', default='coefficients.png')
-    run_command(parser, plot, parser.parse_args())
+    add_figure_arguments(parser, 'coefficients.png')
+    run_command(parser, plot)
 
 
 if __name__ == '__main__':

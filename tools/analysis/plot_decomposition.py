@@ -1,15 +1,16 @@
-"""Figure A: a composed filter of one pixel, its atoms, their coefficients.
+r"""Figure A: a composed filter of one pixel, its atoms, their coefficients.
 
     python tools/analysis/plot_decomposition.py work_dirs/demo/patterns.tiff \
         --config configs/patterns/acda_patterns.py \
         --checkpoint work_dirs/demo/acda_patterns/iter_500.pth
 """
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
 import torch
 
-from mmacda.apis.analysis_command import (add_image_arguments, model_and_image,
-                                          run_command)
+from mmacda.apis.analysis_command import (add_figure_arguments,
+                                          add_image_arguments, model_and_image)
+from mmacda.apis.command_line import CommandParser, run_command
 from mmacda.apis.inspection import run_model
 from mmacda.visualization import (CoefficientCapture, atoms_of, basis_scales,
                                   compose_filters)
@@ -49,16 +50,17 @@ def plot(args: Namespace) -> None:
     composition = layer.weight.detach()[channel[0], :, 0, 0].reshape(
         -1, layer.num_atoms)[channel[1]]
     title = (f'{name}, pixel {pixel[0]} {pixel[1]} of the layer, channel '
-             f'{channel[1]} to {channel[0]}; top: bases by scale')
+             f'{channel[1]} to {channel[0]}')
     arrays = [t.float().cpu().numpy() for t in (
         filters[channel], composition, atoms, coefficients, bases)]
     save_figure(
-        draw_decomposition(*arrays, basis_scales(layer), title), args.out)
+        draw_decomposition(*arrays, basis_scales(layer), title), args.out,
+        args.dpi)
     print(f'{args.out}: {title}')
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(__doc__)
     add_image_arguments(parser)
     parser.add_argument(
         '--pixel',
@@ -72,8 +74,8 @@ def main() -> None:
         type=int,
         metavar=('OUT', 'IN'),
         help='default: the filter with most energy')
-    parser.add_argument('--out', default='decomposition.png')
-    run_command(parser, plot, parser.parse_args())
+    add_figure_arguments(parser, 'decomposition.png')
+    run_command(parser, plot)
 
 
 if __name__ == '__main__':

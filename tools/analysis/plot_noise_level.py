@@ -1,42 +1,27 @@
-"""Draw the noise level that a VariationalDenoiser predicts for a photograph.
+r"""Draw the noise level that a VariationalDenoiser predicts for a photograph.
 
     python tools/analysis/plot_noise_level.py noisy.png --config CONFIG \
         --checkpoint CHECKPOINT --out noise_level.png
 """
-from argparse import (ArgumentParser, Namespace,
-                      RawDescriptionHelpFormatter)
+from argparse import Namespace
 
 import numpy as np
-import torch
-from mmengine.model import BaseModel
 
 from mmacda.apis import RestorationInferencer
-from mmacda.apis.analysis_command import run_command
+from mmacda.apis.analysis_command import add_figure_arguments
+from mmacda.apis.command_line import (CommandParser, add_device_argument,
+                                      add_model_options, run_command)
+from mmacda.apis.noise_level import local_noise_level, predict_noise_level
 from mmacda.apis.restoration_inferencer import read_picture
-from mmacda.models.losses import local_noise_level
+from mmacda.io import check_output
 from mmacda.visualization.figures import save_figure
 from mmacda.visualization.restoration_figures import draw_noise_level
-
-
-def predict(model: BaseModel, photograph: np.ndarray) -> np.ndarray:
-    """Standard deviation of the noise, (H, W), white at 1.
-
-    Args:
-        model (BaseModel): A VariationalDenoiser.
-        photograph (np.ndarray): uint8 BGR (H, W, 3).
-    """
-    from mmagic.structures import DataSample
-    inputs = torch.from_numpy(
-        np.ascontiguousarray(photograph.transpose(2, 0, 1)))
-    sample = DataSample(metainfo=dict(img_channel_order='bgr'))
-    batch = model.data_preprocessor(
-        dict(inputs=[inputs], data_samples=[sample]))
-    return model.noise_level(batch['inputs'])[0].mean(0).cpu().numpy()
 
 
 def draw(args: Namespace) -> None:
     """Predict and draw what the command line asks for."""
     paths = [path for path in (args.photo, args.truth) if path]
+    check_output(args.out, [*paths, args.config, args.checkpoint])
     pictures = [read_picture(path) for path in paths]
     for path, picture in zip(paths, pictures):
         if picture.dtype != np.uint8 or picture.shape != (
@@ -50,23 +35,21 @@ def draw(args: Namespace) -> None:
                          'level: it must be a VariationalDenoiser')
     save_figure(
         draw_noise_level(
-            pictures[0][..., ::-1], predict(model, pictures[0]),
-            local_noise_level(*pictures) if args.truth else None), args.out)
+            pictures[0][..., ::-1], predict_noise_level(model, pictures[0]),
+            local_noise_level(*pictures) if args.truth else None), args.out,
+        args.dpi)
     print(args.out)
 
 
 def main() -> None:
-    parser = ArgumentParser(
-        description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser = CommandParser(__doc__)
     parser.add_argument('photo', help='noisy picture, 8 bits and 3 channels')
-    parser.add_argument('--config', required=True, help='config file')
-    parser.add_argument('--checkpoint', required=True, help='checkpoint file')
+    add_model_options(parser)
     parser.add_argument(
         '--truth', help='the same without noise, to draw what is true beside')
-    parser.add_argument('--out', required=True, help='picture to write, PNG')
-    parser.add_argument(
-        '--device', help='such as cpu or cuda:1; default: cuda if there is')
-    run_command(parser, draw, parser.parse_args())
+    add_figure_arguments(parser, 'noise_level.png')
+    add_device_argument(parser)
+    run_command(parser, draw)
 
 
 if __name__ == '__main__':

@@ -1,10 +1,12 @@
 """Parameters of Ad-ResNet and of the methods in the paper's Table 2.
 
+    python tools/analysis/table2.py
+
 Parameters are counted here wherever a model can be built from mmpretrain's
 (CondConv: timm's) definitions. Error rates and the second column of
 parameters are the paper's.
 """
-from argparse import ArgumentParser
+from argparse import Namespace
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
@@ -12,6 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
 import mmacda  # noqa: F401
+from mmacda.apis.command_line import CommandParser, progress, run_command
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'ad_resnet'
 
@@ -100,7 +103,7 @@ def format_table() -> str:
         '| Top-1 error, paper (%) | Top-5 error, paper (%) |',
         '|---|---|---|---|---|'
     ]
-    for row in ROWS:
+    for row in progress(ROWS, 'counting'):
         counted = count(row)
         ours = '-' if counted is None else f'{counted / 1e6:.2f}'
         lines.append(f'| {row.method} | {ours} | {row.paper} | {row.top1} | '
@@ -108,9 +111,13 @@ def format_table() -> str:
     return '\n'.join(lines)
 
 
-def main() -> None:
-    ArgumentParser(description=__doc__).parse_args()
+def report(args: Namespace) -> None:
+    """Print the table."""
     print(format_table())
+
+
+def main() -> None:
+    run_command(CommandParser(__doc__), report)
 
 
 if __name__ == '__main__':

@@ -11,81 +11,22 @@ import ctypes
 import dataclasses
 import json
 import os
-import subprocess
 import sys
-from functools import lru_cache, partial
+from functools import partial
 from typing import Callable
 
 import torch
 
 from mmacda.testing.cases import Case
 
-from .common import ROOT
-
-OUT_OF_MEMORY = 'out of memory: '
-
-
-class ChildError(Exception):
-    """The child process failed; the message is its last line."""
-
-
-def measure_operator(case: Case,
-                     contestant: str,
-                     train: bool,
-                     device: str,
-                     dtype: torch.dtype = torch.float32) -> dict:
-    """Of a contestant's forward, or of forward and backward."""
-    return _run_child(
-        dict(
-            kind='operator',
-            case=dataclasses.asdict(case),
-            contestant=contestant,
-            train=train,
-            device=device,
-            dtype=str(dtype).split('.')[1],
-            threads=torch.get_num_threads()))
-
-
-def measure_model(config: dict, shape: tuple, train: bool,
-                  device: str) -> dict:
-    """Of a model's inference, or of one training iteration."""
-    return _run_child(
-        dict(
-            kind='model',
-            config=config,
-            shape=shape,
-            train=train,
-            device=device,
-            threads=torch.get_num_threads()))
-
-
-@lru_cache(maxsize=None)
-def _server() -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, '-W', 'ignore', '-m', __name__],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True)
-
-
-def _run_child(job: dict) -> dict:
-    server = _server()
-    server.stdin.write(f'{json.dumps(job)}\n')
-    server.stdin.flush()
-    line = server.stdout.readline()
-    if not line:
-        _server.cache_clear()
-        raise ChildError(f'ended with status {server.wait()}')
-    figures = json.loads(line)
-    if 'error' in figures:
-        raise ChildError(figures['error'])
-    return figures
+from .contestants import make_contestant
+from .models import Step
+from .peak_memory import OUT_OF_MEMORY, ChildError
 
 
 def _status(field: str) -> int:
     # getrusage's peak would be that of the parent if that is larger.
-    with open('/proc/self/status') as file:
+    with open('/proc/self/status', encoding='utf-8') as file:
         for line in file:
             if line.startswith(f'{field}:'):
                 return 1024 * int(line.split()[1])
@@ -125,7 +66,6 @@ def measure(function: Callable, device: str) -> dict:
 
 def _operator(case: dict, contestant: str, train: bool, device: str,
               dtype: str) -> Callable:
-    from .contestants import make_contestant
     dtype = getattr(torch, dtype)
 
     def build(case: Case) -> Callable:
@@ -149,7 +89,6 @@ def _operator(case: dict, contestant: str, train: bool, device: str,
 
 
 def _model(config: dict, shape: list, train: bool, device: str) -> Callable:
-    from .models import Step
     return Step(config, tuple(shape), device).function(train)
 
 
@@ -165,7 +104,6 @@ def _answer(job: dict) -> dict:
 
 
 def main() -> None:
-    from . import contestants, models  # noqa: F401  before the first fork
     for line in sys.stdin:
         ours, theirs = os.pipe()
         process = os.fork()
@@ -174,7 +112,7 @@ def main() -> None:
             os.write(theirs, json.dumps(_answer(json.loads(line))).encode())
             os._exit(0)
         os.close(theirs)
-        with open(ours) as pipe:
+        with open(ours, encoding='utf-8') as pipe:
             answer = pipe.read()
         _, status = os.waitpid(process, 0)
         error = f'ended with status {os.waitstatus_to_exitcode(status)}'

@@ -2,7 +2,6 @@
 import csv
 import os
 import platform
-import sys
 import time
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 import mmacda
+from mmacda.io import whole_file
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / 'benchmarks' / 'results'
@@ -86,7 +86,7 @@ def environment(device: str) -> Dict[str, object]:
 
 def cpu_model() -> str:
     try:
-        with open('/proc/cpuinfo') as file:
+        with open('/proc/cpuinfo', encoding='utf-8') as file:
             for line in file:
                 if line.startswith('model name'):
                     return line.split(':', 1)[1].strip()
@@ -136,7 +136,7 @@ class Report:
         """The section's rows with this run's environment."""
         path = self.folder / f'{section}-{self.device}.csv'
         fields = [*Row._fields, 'met', *self.environment]
-        with replacing(path, newline='') as file:
+        with whole_file(path, 'w', newline='') as file:
             writer = csv.DictWriter(file, fields, lineterminator='\n')
             writer.writeheader()
             for row in self.rows:
@@ -154,27 +154,6 @@ class Report:
         judged = [row for row in self.rows if row.goal is not None]
         met = sum(row.verdict == 'met' for row in judged)
         return f'{met} of {len(judged)} goals met'
-
-
-class replacing:
-    """Opens a temporary file that takes the place of ``path`` on success."""
-
-    def __init__(self, path: Path, mode: str = 'w', **options):
-        self.path = Path(path)
-        self.part = self.path.with_name(f'.{os.getpid()}-{self.path.name}')
-        self.mode, self.options = mode, options
-
-    def __enter__(self):
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = open(self.part, self.mode, **self.options)
-        return self.file
-
-    def __exit__(self, error, *_):
-        self.file.close()
-        if error is None:
-            os.replace(self.part, self.path)
-        else:
-            os.unlink(self.part)
 
 
 def time_interleaved(functions: Dict[str, Callable], rounds: int,
@@ -208,7 +187,3 @@ def time_interleaved(functions: Dict[str, Callable], rounds: int,
                 function()
             times[name].append((clock() - start) / count)
     return {name: np.array(values) for name, values in times.items()}
-
-
-def fail(message: str) -> None:
-    sys.exit(f'error: {message}')

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mmacda.ops import adaptive_conv2d, available_backends, reference
 from mmacda.testing.cases import (OPERANDS, Case, evaluate, relative_error,
-                             unsupported_reason)
+                                  unsupported_reason)
 
 UNFOLD = 'unfold'
 # The choice that the operator makes itself.
@@ -19,7 +19,7 @@ DIFFERENTIATE = ('input', 'basis_coefficients', 'weight')
 TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 4e-3}
 
 
-class GateError(Exception):
+class GateError(ValueError):
     """A backend's result is wrong: nothing of it is timed."""
 
 

@@ -3,12 +3,13 @@ from typing import Dict, Sequence
 
 import torch
 
+from mmacda.io import whole_file
 from mmacda.testing.cases import Case
 from mmacda.testing.large_cases import paper_layer
 
 from . import goals
-from .child import measure_operator
-from .common import Report, replacing, time_interleaved
+from .peak_memory import measure_operator
+from .common import Report, time_interleaved
 from .contestants import (CHOSEN, CONVS, UNFOLD, check, make_contestant)
 
 SECTION = 'growth'
@@ -120,7 +121,7 @@ def plot(figures: dict, report: Report):
         fontsize='medium')
     kind = '' if report.dtype == 'float32' else f'-{report.dtype}'
     path = report.folder / f'{SECTION}-{report.device}{kind}.png'
-    with replacing(path, 'wb') as file:
+    with whole_file(path) as file:
         figure.savefig(file, format='png', dpi=120)
     return path
 

@@ -8,7 +8,7 @@ from mmacda.testing.large_cases import GPU_CASES
 from tools.analysis.memory import saved_storages
 
 from . import goals
-from .child import measure_operator
+from .peak_memory import measure_operator
 from .common import Report
 from .contestants import CHOSEN, CONVS, UNFOLD, make_contestant
 

@@ -7,7 +7,7 @@ from mmengine.registry import MODELS
 
 import mmacda  # noqa: F401  registers ours
 
-from .child import measure_model
+from .peak_memory import measure_model
 from .common import Report, time_interleaved
 
 SECTION = 'models'

@@ -1,125 +1,16 @@
 """Times the operator beside what it has to reach.
 
+    python tools/benchmarks/operator.py [--models] [--quick] [--device cuda]
+
 Every backend is first compared with the definition; nothing is timed on a
 wrong result. Contestants take turns and ratios are taken in every round.
 Rows go to benchmarks/results, with the versions, threads and device.
-
-    python tools/benchmarks/operator.py [--models] [--quick] [--device cuda]
 """
 import sys
 from os.path import abspath, dirname
 
-HERE = dirname(abspath(__file__))
-ROOT = dirname(dirname(HERE))
-if not __package__:
-    # This file's name is a standard module's: its folder must not be found.
-    sys.path = [ROOT] + [p for p in sys.path if abspath(p) != HERE]
-
-import argparse
-import time
-
-import torch
-
-from mmacda.testing.large_cases import GPU_CASES, LARGE_CASES, paper_layer
-from tools.benchmarks import growth, memory, models, speed, sweep
-from tools.benchmarks.common import RESULTS, Report, fail
-from tools.benchmarks.contestants import GateError
-
-SECTIONS = ('speed', 'memory', 'sweep', 'growth')
-QUICK = [paper_layer(1, 8, 12)]
-
-
-def parse_args(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        '--sections', nargs='+', choices=SECTIONS, default=SECTIONS)
-    parser.add_argument(
-        '--models', action='store_true', help='whole layers and networks too')
-    parser.add_argument(
-        '--quick',
-        action='store_true',
-        help='tiny layers and two rounds, to see that it runs')
-    parser.add_argument(
-        '--cases',
-        nargs='+',
-        choices=[str(case) for case in GPU_CASES],
-        help='of speed and memory; default: all, the largest on a GPU only')
-    parser.add_argument('--rounds', type=int, default=7)
-    parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
-    parser.add_argument(
-        '--dtype',
-        nargs='+',
-        choices=('float32', 'bfloat16', 'float16'),
-        help='default: float32, on a GPU bfloat16 too')
-    parser.add_argument(
-        '--sweep-cases', type=int, default=20, help='random ones')
-    parser.add_argument('--seed', type=int, default=0, help='of the sweep')
-    parser.add_argument('--out', default=RESULTS, help='folder for the rows')
-    return parser.parse_args(argv)
-
-
-def main(argv=None) -> None:
-    args = parse_args(argv)
-    if args.device == 'cuda' and not torch.cuda.is_available():
-        fail('PyTorch finds no GPU here: nothing was measured')
-    torch.set_num_threads(args.threads)
-    dtypes = args.dtype or ['float32']
-    timed = LARGE_CASES
-    if args.device == 'cuda':
-        dtypes, timed = args.dtype or ['bfloat16', 'float32'], GPU_CASES
-        # float32 is float32 for everybody, and convolutions get tuned.
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.benchmark = True
-    rounds = 2 if args.quick else args.rounds
-    cases = QUICK if args.quick else [
-        case for case in GPU_CASES
-        if (str(case) in args.cases if args.cases else case in timed)
-    ]
-    report = Report(args.device, args.out)
-    start = time.perf_counter()
-    try:
-        for section in args.sections:
-            for report.dtype in dtypes:
-                run_section(section, report, cases, rounds, args)
-            print(f'rows: {report.write(section)}', flush=True)
-        report.dtype = 'float32'
-        if args.models:
-            sizes = dict(
-                layers=[(1, 16, 12,
-                         12)], images=(1, 3, 64,
-                                       64), archs='s') if args.quick else dict(
-                                           layers=[(1, 256, 64, 64),
-                                                   (8, 64, 32, 32)],
-                                           images=(4, 3, 224, 224),
-                                           archs='sm')
-            models.run(
-                report, rounds=min(rounds, 3), device=args.device, **sizes)
-            print(f'rows: {report.write(models.SECTION)}')
-    except GateError as error:
-        fail(str(error))
-    print(f'{report.summary()} in {time.perf_counter() - start:.0f} s')
-
-
-def run_section(section, report, cases, rounds, args) -> None:
-    common = dict(device=args.device, dtype=getattr(torch, report.dtype))
-    if section == 'speed':
-        speed.run(report, cases, rounds, **common)
-    elif section == 'memory':
-        memory.run(report, cases, **common)
-    elif section == 'sweep':
-        if args.quick:
-            cases = sweep.all_cases(0, args.seed)[-2:]
-        else:
-            cases = sweep.all_cases(args.sweep_cases, args.seed)
-            rounds = min(rounds, 5)
-        sweep.run(report, cases, rounds, **common)
-    else:
-        sizes = dict(
-            sides=(4, 8), channels=(2, 4), width=8) if args.quick else {}
-        growth.run(report, min(rounds, 3), **common, **sizes)
-
-
 if __name__ == '__main__':
-    main()
+    # Not this folder: its operator.py would hide Python's own.
+    sys.path[0] = dirname(dirname(dirname(abspath(__file__))))
+    from tools.benchmarks.operator_command import main
+    main(__doc__)

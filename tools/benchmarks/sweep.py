@@ -40,7 +40,8 @@ def run(report: Report, cases: Sequence[Case], rounds: int, device: str,
         dtype: torch.dtype) -> None:
     """Ratios by case; the worst of them beside the goal."""
     worst = {}
-    for case in cases:
+    for number, case in enumerate(cases, 1):
+        print(f'case {number} of {len(cases)}', flush=True)
         operands = case.operands(dtype, device)
         check(case, operands, [CHOSEN])
         chosen = make_contestant(CHOSEN, case, operands)

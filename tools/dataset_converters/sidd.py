@@ -1,14 +1,14 @@
 """Cut SIDD's training pairs into tiles for mmagic's BasicImageDataset.
 
-    python tools/dataset_converters/sidd.py SIDD_Medium_Srgb \
-        --out data/SIDD/train
+    python tools/dataset_converters/sidd.py SIDD_Medium_Srgb
 
 A repeated call goes on where the last one was interrupted.
 """
 import os
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
-from mmacda.apis.analysis_command import run_command
+from mmacda.apis.command_line import (CommandParser, output_folder,
+                                      positive_int, run_command)
 from mmacda.datasets.sidd import cut_pairs
 
 
@@ -20,18 +20,29 @@ def convert(args: Namespace) -> None:
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser = CommandParser(__doc__)
     parser.add_argument(
         'root', help='unpacked SIDD_Medium_Srgb or SIDD_Small_sRGB_Only')
     parser.add_argument(
-        '--out', default='data/SIDD/train', help='folder to write')
+        '--out-dir',
+        '--out',
+        dest='out',
+        type=output_folder,
+        default='data/SIDD/train',
+        help='folder to write; default: data/SIDD/train')
     parser.add_argument(
-        '--tile', type=int, default=512, help='side of a tile in pixels')
+        '--tile',
+        type=positive_int,
+        default=512,
+        help='side of a tile in pixels')
     parser.add_argument(
-        '--step', type=int, default=384, help='pixels from tile to tile')
+        '--step',
+        type=positive_int,
+        default=384,
+        help='pixels from tile to tile')
     parser.add_argument(
-        '--processes', type=int, default=os.cpu_count() or 1)
-    run_command(parser, convert, parser.parse_args())
+        '--processes', type=positive_int, default=os.cpu_count() or 1)
+    run_command(parser, convert)
 
 
 if __name__ == '__main__':

@@ -1,5 +1,7 @@
 """Check every family's README.md against its metafile.yml.
 
+    python tools/dev/check_metafiles.py --count
+
 Each folder of configs has both files, model-index.yml imports every metafile,
 each metafile lists every config of its folder, and the tables of the README
 say the same as the metafile. With ``--count``, the parameters and FLOPs of the
@@ -7,11 +9,13 @@ metafile are counted anew from the configs.
 """
 import re
 import runpy
-from argparse import ArgumentParser
+from argparse import Namespace
 from pathlib import Path
 from typing import Dict, List
 
 import yaml
+
+from mmacda.apis.command_line import CommandParser, run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 # Key of a model's Metadata -> columns of a README's table, with their units.
@@ -97,7 +101,7 @@ def check_family(root: Path, folder: Path) -> List[str]:
                if not path.is_file()]
     if missing:
         return missing
-    content = yaml.safe_load(metafile.read_text())
+    content = yaml.safe_load(metafile.read_text(encoding='utf-8'))
     collections = {c['Name']: c for c in content['Collections']}
     problems = [
         f"collection {name}: README {collection.get('README')} does not exist"
@@ -105,7 +109,7 @@ def check_family(root: Path, folder: Path) -> List[str]:
         if not (root / str(collection.get('README'))).is_file()
     ]
     try:
-        rows = read_tables(readme.read_text())
+        rows = read_tables(readme.read_text(encoding='utf-8'))
     except ValueError as error:
         return [*problems, f'README.md: {error}']
     names = [model['Name'] for model in content['Models']]
@@ -136,7 +140,7 @@ def check_counts(root: Path, folder: Path) -> List[str]:
     tool = runpy.run_path(str(ROOT / 'tools/analysis/complexity.py'))
     problems = []
     for model in yaml.safe_load(
-        (folder / 'metafile.yml').read_text())['Models']:
+        (folder / 'metafile.yml').read_text(encoding='utf-8'))['Models']:
         metadata = model.get('Metadata', {})
         if not {'Parameters', 'FLOPs'} & set(metadata):
             continue
@@ -154,7 +158,8 @@ def check_counts(root: Path, folder: Path) -> List[str]:
 def check(root: Path, count: bool = False) -> List[str]:
     """All problems of a repository, as readable lines."""
     families = find_families(root)
-    index = yaml.safe_load((root / 'model-index.yml').read_text())
+    index = yaml.safe_load((root / 'model-index.yml').read_text(
+        encoding='utf-8'))
     expected = [(folder / 'metafile.yml').relative_to(root).as_posix()
                 for folder in families]
     problems = [
@@ -169,20 +174,28 @@ def check(root: Path, count: bool = False) -> List[str]:
     return problems
 
 
+def report(args: Namespace) -> None:
+    """Check what the command line asks for.
+
+    Raises:
+        SystemExit: With the problems, if there are any.
+    """
+    problems = check(args.root, args.count)
+    if problems:
+        raise SystemExit('\n'.join(problems))
+    print(f'Families checked: {len(find_families(args.root))}. READMEs, '
+          'metafiles and model-index.yml agree')
+
+
 def main() -> None:
-    parser = ArgumentParser(description=__doc__)
+    parser = CommandParser(__doc__)
     parser.add_argument(
         '--root', type=Path, default=ROOT, help='repository to check')
     parser.add_argument(
         '--count',
         action='store_true',
         help='also count parameters and FLOPs of every config')
-    args = parser.parse_args()
-    problems = check(args.root, args.count)
-    if problems:
-        raise SystemExit('\n'.join(problems))
-    print(f'Families checked: {len(find_families(args.root))}. READMEs, '
-          'metafiles and model-index.yml agree')
+    run_command(parser, report)
 
 
 if __name__ == '__main__':

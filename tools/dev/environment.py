@@ -6,6 +6,10 @@ stamp and is left alone, without any network; an interrupted one is picked up.
     python3.11 tools/dev/environment.py demo
     python3.11 tools/dev/environment.py full
     python3.11 tools/dev/environment.py torch --torch 2.13.0
+
+On Linux PyPI's PyTorch comes with CUDA's libraries, over 2.5 GB. --cpu takes
+builds without them from PyTorch's own index, or from another one that the
+variable TORCH_INDEX names.
 """
 import argparse
 import hashlib
@@ -21,6 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / 'requirements'
 UV = 'uv==0.13.*'
+CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
+CUDA = ('nvidia', 'cuda')  # how names of CUDA's libraries begin
 
 
 class SetupError(Exception):
@@ -33,6 +39,22 @@ def check_python() -> None:
             'this needs Python 3.11 (the pinned packages are proven with it), '
             f'but {sys.executable} is {platform.python_version()}: install it '
             'and run `make PYTHON=/path/to/python3.11 ...`.')
+
+
+def check_platform(flavour: str) -> None:
+    """The pins are proven on one platform: say so on others."""
+    if os.name == 'nt':
+        raise SetupError(
+            'this sets up Linux and macOS: on Windows run it in WSL, or '
+            "`pip install '.[mmpretrain]'` in an environment of your own.")
+    if (sys.platform, platform.machine()) != ('linux', 'x86_64'):
+        print(
+            f'note: the pinned packages of `{flavour}` are proven on Linux '
+            f'x86_64; on {platform.system()} {platform.machine()} some of '
+            'them may have no build (mediapipe, or PyTorch for Macs of '
+            "Intel). Then `pip install '.[mmpretrain]'` in an environment of "
+            'your own takes what there is.',
+            flush=True)
 
 
 def check_compiler() -> None:
@@ -65,9 +87,11 @@ def install_browser() -> None:
 class Environment:
     """One virtual environment below .venv/."""
 
-    def __init__(self, flavour: str, torch: str):
+    def __init__(self, flavour: str, torch: str, cpu: bool = False):
         self.flavour = flavour
         self.torch = torch
+        self.index = os.environ.get('TORCH_INDEX') or (
+            CPU_INDEX if cpu else '')
         name = f'torch-{torch}' if flavour == 'torch' else flavour
         self.folder = ROOT / '.venv' / name
         self.python = self.folder / 'bin' / 'python'
@@ -76,19 +100,27 @@ class Environment:
     def fingerprint(self) -> str:
         files = sorted(REQUIREMENTS.glob('*.txt')) + [Path(__file__)]
         digest = hashlib.sha256(b''.join(f.read_bytes() for f in files))
-        return f'{digest.hexdigest()} {self.torch} {platform.machine()}'
+        return ' '.join([digest.hexdigest(), self.torch, self.index,
+                         platform.machine()])
 
     def finished(self) -> bool:
         return (self.stamp.exists() and self.python.exists()
-                and self.stamp.read_text() == self.fingerprint())
+                and self.stamp.read_text(
+                    encoding='utf-8') == self.fingerprint())
 
     def set_up(self) -> None:
         if self.finished():
             return
         check_python()
+        check_platform(self.flavour)
         if self.flavour == 'full':
             check_compiler()
         print(f'setting up {self.folder.relative_to(ROOT)}', flush=True)
+        if sys.platform == 'linux' and not self.index:
+            print(
+                "this downloads PyTorch with CUDA's libraries, over 2.5 GB; "
+                'on a machine without a GPU stop it and add CPU=1 to the '
+                'command', flush=True)
         # pip comes last: without it, an earlier attempt was interrupted.
         if not (self.folder / 'bin' / 'pip').exists():
             create_venv(self.folder)
@@ -97,7 +129,7 @@ class Environment:
         getattr(self, f'install_{self.flavour}')()
         self.install('--no-deps', '--no-build-isolation', '--editable', ROOT)
         temporary = self.stamp.with_suffix('.part')
-        temporary.write_text(self.fingerprint())
+        temporary.write_text(self.fingerprint(), encoding='utf-8')
         os.replace(temporary, self.stamp)
 
     def run(self, *arguments, **variables) -> None:
@@ -110,8 +142,11 @@ class Environment:
                 'command again: it goes on where it stopped.')
 
     def install(self, *arguments) -> None:
+        # That index has old versions of other packages as well.
+        index = ('--index', self.index, '--index-strategy',
+                 'unsafe-best-match') if self.index else ()
         self.run('-m', 'uv', 'pip', 'install', '--python', self.python,
-                 *arguments)
+                 *index, *arguments)
 
     def install_demo(self) -> None:
         self.install('-c', REQUIREMENTS / 'pins.txt', '--override',
@@ -123,10 +158,10 @@ class Environment:
         pins = [
             line for line in (REQUIREMENTS /
                               'pins.txt').read_text().splitlines()
-            if not line.startswith(('torch', 'triton', 'nvidia', 'cuda'))
+            if not line.startswith(('torch', 'triton', *CUDA))
         ]
         constraints = self.folder / 'constraints.txt'
-        constraints.write_text('\n'.join(pins))
+        constraints.write_text('\n'.join(pins), encoding='utf-8')
         self.install('-c', constraints, '--override',
                      REQUIREMENTS / 'overrides.txt', f'torch=={self.torch}',
                      '-r', REQUIREMENTS / 'torch.txt')
@@ -135,10 +170,11 @@ class Environment:
         pins = [
             line for line in (REQUIREMENTS /
                               'pins.txt').read_text().splitlines()
-            if not line.startswith(('mmcv', '#'))
+            if not line.startswith(('mmcv', '#')) and not (
+                self.index and line.startswith(CUDA))
         ]
         listed = self.folder / 'pins.txt'
-        listed.write_text('\n'.join(pins))
+        listed.write_text('\n'.join(pins), encoding='utf-8')
         # Complete and proven together: nothing is left to be resolved.
         self.install('--no-deps', '-r', listed)
         self.install('--no-deps', self.mmcv_wheel())
@@ -186,7 +222,7 @@ def create_venv(folder: Path) -> None:
 
 def pinned(package: str) -> str:
     for line in (REQUIREMENTS / 'pins.txt').read_text().splitlines():
-        name, _, version = line.partition('==')
+        name, _, version = line.partition(' ;')[0].partition('==')
         if name == package:
             return version
     raise SetupError(f'requirements/pins.txt does not pin {package}.')
@@ -212,13 +248,20 @@ def main() -> None:
     parser.add_argument('flavour', choices=('demo', 'full', 'torch'))
     parser.add_argument(
         '--torch', default=None, help='version, for the flavour torch')
+    parser.add_argument(
+        '--cpu', action='store_true', help="PyTorch without CUDA's libraries")
     args = parser.parse_args()
     if args.flavour == 'torch' and not args.torch:
         parser.error('the flavour torch needs --torch VERSION')
     try:
-        Environment(args.flavour, args.torch or pinned('torch')).set_up()
+        Environment(args.flavour, args.torch or pinned('torch'),
+                    args.cpu).set_up()
     except SetupError as error:
         sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        print('\nstopped by Ctrl-C: the same command goes on from here',
+              file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == '__main__':

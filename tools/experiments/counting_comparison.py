@@ -3,29 +3,32 @@
 Each is trained with several seeds and tested with its last weights. Runs that
 are finished are not repeated, an interrupted one goes on where it was.
 
-    python tools/experiments/counting_comparison.py \
-        --out work_dirs/counting_comparison
+    python tools/experiments/counting_comparison.py --seeds 3
 """
-import hashlib
-import json
-import os
 import os.path as osp
-import time
-from argparse import ArgumentParser, Namespace
+import sys
+from argparse import Namespace
 from typing import Dict, List
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
 from mmacda.apis import CrowdCountingInferencer
+from mmacda.apis.command_line import (CommandParser, add_cfg_options,
+                                      output_folder, positive_int,
+                                      run_command)
+from mmacda.apis.read_config import read_config
 from mmacda.datasets.transforms import density_map
 from mmacda.visualization.density import draw_densities, save_picture
 
 ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..'))
+sys.path.insert(0, ROOT)
+from tools.experiments.finished import Outcome, Training, once  # noqa: E402
+
 CONFIGS = osp.join(ROOT, 'configs', 'counting')
 NETWORKS = {
     'ACDA': 'ad-resnet-s_synthetic.py',
@@ -35,9 +38,7 @@ NETWORKS = {
 
 def load_config(name: str, seed: int, args: Namespace) -> Config:
     """Config of one run."""
-    cfg = Config.fromfile(osp.join(CONFIGS, name))
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(osp.join(CONFIGS, name), args.cfg_options)
     if args.epochs is not None:
         cfg.train_cfg.max_epochs = args.epochs
         cfg.param_scheduler[-1].T_max = args.epochs
@@ -45,34 +46,21 @@ def load_config(name: str, seed: int, args: Namespace) -> Config:
     return cfg
 
 
-def run(cfg: Config, work_dir: str) -> dict:
-    """Train and test, or read what was tested before.
+def run(network: str, seed: int, args: Namespace, work_dir: str) -> dict:
+    """The record of one run: the metrics of its test, and its seconds."""
 
-    Returns:
-        dict: Metrics of the test, and ``seconds`` of training and testing.
+    def train(cfg: Config) -> Outcome:
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        metrics = runner.test()
+        return Outcome(
+            {name: float(value) for name, value in metrics.items()})
 
-    Raises:
-        ValueError: If the folder holds a run of another config.
-    """
-    digest = hashlib.sha256(cfg.dump().encode()).hexdigest()
-    path = osp.join(work_dir, 'result.json')
-    if osp.isfile(path):
-        with open(path) as file:
-            result = json.load(file)
-        if result['config'] != digest:
-            raise ValueError(f'{work_dir} holds a run of another config: '
-                             'remove it or choose another --out')
-        return result
-    start = time.time()
-    cfg.work_dir, cfg.resume = work_dir, True
-    cfg.experiment_name = f'{osp.basename(work_dir)}_{time.time_ns()}'
-    runner = Runner.from_cfg(cfg)
-    runner.train()
-    result = dict(runner.test(), config=digest, seconds=time.time() - start)
-    with open(f'{path}.part', 'w') as file:
-        json.dump(result, file, indent=1)
-    os.replace(f'{path}.part', path)
-    return result
+    config = NETWORKS[network]
+    return once(
+        Training('counting_comparison', network, f'configs/counting/{config}',
+                 load_config(config, seed, args), args.cfg_options or {},
+                 seed, work_dir), train, args.fresh)
 
 
 def table(results: Dict[str, List[dict]]) -> Table:
@@ -81,8 +69,10 @@ def table(results: Dict[str, List[dict]]) -> Table:
     for column in ('network', 'seed', 'MAE', 'MSE', 'minutes'):
         rows.add_column(column)
     for name, runs in results.items():
-        values = np.array([[r['counting/mae'], r['counting/mse'],
-                            r['seconds'] / 60] for r in runs])
+        values = np.array([[
+            r['metrics']['counting/mae'], r['metrics']['counting/mse'],
+            r['seconds'] / 60
+        ] for r in runs])
         for seed, line in enumerate(values):
             rows.add_row(name, str(seed), *(f'{v:.2f}' for v in line))
         rows.add_row(f'[bold]{name}', 'mean',
@@ -125,42 +115,21 @@ def draw(configs: Dict[str, Config], folders: Dict[str, str]) -> np.ndarray:
 
 
 def _last(folder: str) -> str:
-    with open(osp.join(folder, 'last_checkpoint')) as file:
+    with open(osp.join(folder, 'last_checkpoint'), encoding='utf-8') as file:
         return file.read().strip()
 
 
-def parse_args() -> Namespace:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        '--out',
-        default='work_dirs/counting_comparison',
-        help='folder of the runs, table and picture')
-    parser.add_argument(
-        '--seeds', type=int, default=3, help='runs per network')
-    parser.add_argument(
-        '--epochs', type=int, help='default: as many as the config has')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    args = parser.parse_args()
-    if args.seeds < 1:
-        parser.error('--seeds must be at least 1')
-    if args.epochs is not None and args.epochs < 1:
-        parser.error('--epochs must be at least 1')
-    return args
-
-
-def main() -> None:
-    args = parse_args()
+def compare(args: Namespace) -> None:
+    """Train what is missing, print the table and draw the picture."""
     folders = {
         name: osp.join(args.out, osp.splitext(config)[0])
         for name, config in NETWORKS.items()
     }
     results: Dict[str, List[dict]] = {name: [] for name in NETWORKS}
     for seed in range(args.seeds):  # so that there is soon one of each
-        for name, config in NETWORKS.items():
+        for name in NETWORKS:
             results[name].append(
-                run(load_config(config, seed, args),
-                    f'{folders[name]}_seed{seed}'))
+                run(name, seed, args, f'{folders[name]}_seed{seed}'))
     picture = draw(
         {
             name: load_config(config, 0, args)
@@ -171,6 +140,27 @@ def main() -> None:
     save_picture(picture, path)
     Console(width=80).print(table(results))
     print(f'picture of seed 0: {path}')
+
+
+def main() -> None:
+    parser = CommandParser(__doc__)
+    parser.add_argument(
+        '--out-dir',
+        '--out',
+        dest='out',
+        type=output_folder,
+        default='work_dirs/counting_comparison',
+        help='folder of the runs, table and picture')
+    parser.add_argument(
+        '--seeds', type=positive_int, default=3, help='runs per network')
+    parser.add_argument(
+        '--epochs',
+        type=positive_int,
+        help='default: as many as the config has')
+    parser.add_argument(
+        '--fresh', action='store_true', help='train anew what is finished')
+    add_cfg_options(parser)
+    run_command(parser, compare)
 
 
 if __name__ == '__main__':

@@ -1,41 +1,58 @@
 """The main job: the paper's layer against a standard convolution.
 
+    python tools/experiments/demo.py --out-dir work_dirs/demo
+
 1. Section 3.3 and Figure 6: multi-scale patterns on noise, one layer each.
 2. LeNet and LeNet + ACDA on real handwritten digits, through mmpretrain.
 
-    python tools/experiments/demo.py --out work_dirs/demo
+Trainings that are finished are kept; --fresh trains them anew.
 """
-import argparse
 import os.path as osp
+import sys
 import time
+from argparse import Namespace
+from typing import Callable
 
 import cv2
 import numpy as np
 import torch
 from mmengine.analysis import get_model_complexity_info
-from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
-from mmacda.visualization.figures import (draw_curves, draw_detection,
-                                          save_figure)
+from mmacda.apis.command_line import (CommandParser, output_folder,
+                                      positive_int, run_command)
+from mmacda.apis.read_config import read_config
+from mmacda.io import whole_path
+from mmacda.visualization.figures import (SCREEN_DPI, draw_curves,
+                                          draw_detection, save_figure)
 
 ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..'))
+sys.path.insert(0, ROOT)
+from tools.experiments.finished import Outcome, Training, once  # noqa: E402
+
 CONFIGS = osp.join(ROOT, 'configs')
 SHIFT = 20  # pixels, as in the paper
+MAPS, DIGIT = 'maps.npz', 'digit.png'  # in the folders of trainings
 
 
-def train(config: str, work_dir: str, seed: int = 0) -> Runner:
-    """Train a config of this repository and return its runner."""
-    cfg = Config.fromfile(osp.join(CONFIGS, config))
-    cfg.work_dir = work_dir
+def train(experiment: str, row: str, config: str, work_dir: str,
+          find: Callable[[Runner], Outcome], keeps: str, args: Namespace,
+          seed: int = 0) -> dict:
+    """Train a config of this repository once; the record."""
+    cfg = read_config(osp.join(CONFIGS, config))
     cfg.randomness = dict(seed=seed, deterministic=True)
-    cfg.experiment_name = f'{osp.basename(work_dir)}_{time.time_ns()}'
-    runner = Runner.from_cfg(cfg)
-    runner.train()
-    return runner
+
+    def run(cfg) -> Outcome:
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        return find(runner)
+
+    return once(
+        Training(experiment, row, f'configs/{config}', cfg, {}, seed,
+                 work_dir), run, args.fresh, False, [keeps])
 
 
 @torch.no_grad()
@@ -64,32 +81,53 @@ def shift_error(straight: np.ndarray, shifted: np.ndarray,
     return float(np.abs(moved - still).max())
 
 
-def patterns(out: str, console: Console) -> None:
+def keep_detections(runner: Runner) -> Outcome:
+    """Measure the detector, and keep its maps for the picture."""
+    found = [detect(runner, 0), detect(runner, SHIFT)]
+    arrays = {f'{name}_{number}': array
+              for number, maps in enumerate(found)
+              for name, array in maps.items()}
+    with whole_path(osp.join(runner.work_dir, MAPS)) as path:
+        np.savez(path, **arrays)
+    errors = [float(((maps['output'] - maps['target'])**2).mean())
+              for maps in found]
+    outputs = [maps['output'] for maps in found]
+    return Outcome(
+        dict(mse=errors[0], mse_shifted=errors[1],
+             shift_error=shift_error(*outputs, margin=8)))
+
+
+def patterns(args: Namespace, console: Console) -> None:
     results, rows = {}, [{}, {}]
     for name, config in (('Conv', 'conv'), ('ACDA', 'acda')):
-        runner = train(f'patterns/{config}_patterns.py',
-                       osp.join(out, f'{config}_patterns'))
-        maps = [detect(runner, 0), detect(runner, SHIFT)]
-        errors = [float(((found['output'] - found['target'])**2).mean())
-                  for found in maps]
-        error = shift_error(maps[0]['output'], maps[1]['output'], margin=8)
-        results[name] = errors[0], error
-        for row, found, mse in zip(rows, maps, errors):
-            row.setdefault('input', found['input'])
-            row.setdefault('ground truth', found['target'])
-            row[f'{name}, MSE {mse:.2e}'] = found['output']
+        folder = osp.join(args.out, f'{config}_patterns')
+        results[name] = train('demo', name, f'patterns/{config}_patterns.py',
+                              folder, keep_detections, MAPS, args)['metrics']
+        errors = results[name]['mse'], results[name]['mse_shifted']
+        with np.load(osp.join(folder, MAPS)) as found:
+            for number, (row, mse) in enumerate(zip(rows, errors)):
+                row.setdefault('input', found[f'input_{number}'])
+                row.setdefault('ground truth', found[f'target_{number}'])
+                row[f'{name}, MSE {mse:.2e}'] = found[f'output_{number}']
     # For tools/analysis. TIFF keeps the values as the layer takes them.
-    cv2.imwrite(osp.join(out, 'patterns.tiff'), rows[0]['input'])
+    write_image(osp.join(args.out, 'patterns.tiff'), rows[0]['input'])
     save_figure(
         draw_detection(rows, ('training image', f'shifted by {SHIFT} pixels')),
-        osp.join(out, 'patterns.png'))
+        osp.join(args.out, 'patterns.png'), SCREEN_DPI)
     table = Table(title='Section 3.3: 25 patterns at three scales, one layer')
     for column in ('layer', 'MSE', 'relative to Conv', 'shift error (max)'):
         table.add_column(column)
-    for name, (mse, error) in results.items():
-        table.add_row(name, f'{mse:.2e}', f'{mse / results["Conv"][0]:.3f}',
-                      f'{error:.1e}')
+    for name, found in results.items():
+        table.add_row(name, f'{found["mse"]:.2e}',
+                      f'{found["mse"] / results["Conv"]["mse"]:.3f}',
+                      f'{found["shift_error"]:.1e}')
     console.print(table)
+
+
+def write_image(path: str, image: np.ndarray) -> None:
+    """An image whose values are kept as they are."""
+    with whole_path(path) as temporary:
+        cv2.imwrite(temporary, image)
 
 
 def error_curve(runner: Runner) -> np.ndarray:
@@ -113,49 +151,76 @@ def first_digit(runner: Runner) -> np.ndarray:
     return sample['inputs'][0].numpy()
 
 
-def digits(out: str, seeds: int, console: Console) -> None:
-    table = Table(title=f'1,797 handwritten digits, {seeds} seeds')
+def measure_digits(runner: Runner) -> Outcome:
+    """Test errors by epoch, and the cost; keeps the first digit."""
+    errors = error_curve(runner)
+    params, flops = complexity(runner)
+    write_image(osp.join(runner.work_dir, DIGIT), first_digit(runner))
+    return Outcome(
+        dict(test_error=float(errors[-1])),
+        dict(test_error=errors.tolist()), int(params), float(flops))
+
+
+def digits(args: Namespace, console: Console) -> None:
+    table = Table(title=f'1,797 handwritten digits, {args.seeds} seeds')
     for column in ('model', 'test error %: mean', 'min to max', 'parameters',
                    'FLOPs'):
         table.add_column(column)
     curves = {}
     for name, config in (('LeNet', 'lenet'), ('LeNet + ACDA', 'lenet-acda')):
-        runs = []
-        for seed in range(seeds):
-            runner = train(f'lenet/{config}_digits.py',
-                           osp.join(out, f'{config}_digits_{seed}'), seed)
-            runs.append(error_curve(runner))
-        curves[name] = np.stack(runs)
+        found = []
+        for seed in range(args.seeds):
+            folder = osp.join(args.out, f'{config}_digits_{seed}')
+            found.append(
+                train('demo', name, f'lenet/{config}_digits.py', folder,
+                      measure_digits, DIGIT, args, seed))
+        curves[name] = np.array([r['curves']['test_error'] for r in found])
         final = curves[name][:, -1]
-        params, flops = complexity(runner)
         table.add_row(name, f'{final.mean():.2f}',
                       f'{final.min():.2f} to {final.max():.2f}',
-                      f'{params / 1e3:.1f} k', f'{flops / 1e6:.2f} M')
-    cv2.imwrite(osp.join(out, 'digit.png'), first_digit(runner))
+                      f'{found[0]["parameters"] / 1e3:.1f} k',
+                      f'{found[0]["flops"] / 1e6:.2f} M')
+    digit = cv2.imread(osp.join(folder, DIGIT), cv2.IMREAD_UNCHANGED)
+    write_image(osp.join(args.out, 'digit.png'), digit)
     save_figure(
         draw_curves(curves, 'epoch', 'test error in %',
-                    f'Digits: mean and range of {seeds} seeds'),
-        osp.join(out, 'digits.png'))
+                    f'Digits: mean and range of {args.seeds} seeds'),
+        osp.join(args.out, 'digits.png'), SCREEN_DPI)
     console.print(table)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--out', default='work_dirs/demo', help='folder')
-    parser.add_argument(
-        '--seeds', type=int, default=3, help='runs per model on the digits')
-    args = parser.parse_args()
-    if args.seeds < 1:
-        parser.error('--seeds must be at least 1')
+def demonstrate(args: Namespace) -> None:
+    """Train what is missing, print both tables and draw the pictures."""
     start = time.time()
     console = Console(width=100)
     with console.capture() as capture:
-        patterns(args.out, console)
-        digits(args.out, args.seeds, console)
+        patterns(args, console)
+        digits(args, console)
     print(capture.get())
     print(f'pictures: {osp.join(args.out, "patterns.png")}, '
           f'{osp.join(args.out, "digits.png")}; '
           f'{time.time() - start:.0f} s')
+
+
+def main() -> None:
+    parser = CommandParser(__doc__)
+    parser.add_argument(
+        '--out-dir',
+        '--out',
+        dest='out',
+        type=output_folder,
+        default='work_dirs/demo',
+        help='folder of trainings and pictures; default: work_dirs/demo')
+    parser.add_argument(
+        '--seeds',
+        type=positive_int,
+        default=3,
+        help='runs per model on the digits; default: 3')
+    parser.add_argument(
+        '--fresh',
+        action='store_true',
+        help='train anew what is finished as well')
+    run_command(parser, demonstrate)
 
 
 if __name__ == '__main__':

@@ -6,16 +6,14 @@ them, prints PSNR and SSIM beside the input's and draws crops side by side:
 1. denoising: ACDA, its twin, and ACDA + VDNet;
 2. a stand-in for real super-resolution, x4: ACDA and its twin.
 
-    python tools/experiments/demo_restoration.py \
-        --out work_dirs/demo-restoration
+    python tools/experiments/demo_restoration.py --out-dir work_dirs/photos
 
-An interrupted call goes on where it ended.
+What is finished is kept, an interrupted training goes on where it ended.
 """
-import json
-import os
 import os.path as osp
+import sys
 import time
-from argparse import ArgumentParser
+from argparse import Namespace
 from typing import Dict, List, NamedTuple, Tuple
 
 import mmcv
@@ -27,13 +25,20 @@ from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
+from mmacda.apis.command_line import (CommandParser, output_folder,
+                                      positive_int, run_command)
+from mmacda.apis.read_config import read_config
+from mmacda.apis.noise_level import local_noise_level
 from mmacda.evaluation.image_quality import psnr, to_uint8
-from mmacda.models.losses import local_noise_level
-from mmacda.visualization.figures import save_figure
+from mmacda.io import whole_path
+from mmacda.visualization.figures import SCREEN_DPI, save_figure
 from mmacda.visualization.restoration_figures import (CropRow, draw_crops,
                                                       draw_noise_level)
 
 ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..'))
+sys.path.insert(0, ROOT)
+from tools.experiments.finished import Outcome, Training, once  # noqa: E402
+
 CONFIGS = osp.join(ROOT, 'configs')
 CROP = 96  # pixels
 
@@ -83,14 +88,10 @@ TASKS = (
 )
 
 
-def build_runner(config: str, work_dir: str, seed: int, data: str,
-                 iterations: int) -> Runner:
-    """Runner of a config, which goes on from the folder's checkpoint."""
-    cfg = Config.fromfile(osp.join(CONFIGS, config))
-    cfg.work_dir = work_dir
-    cfg.resume = osp.exists(osp.join(work_dir, 'last_checkpoint'))
+def load_config(config: str, seed: int, data: str, iterations: int) -> Config:
+    """Config of one training."""
+    cfg = read_config(osp.join(CONFIGS, config))
     cfg.randomness = dict(seed=seed)
-    cfg.experiment_name = f'{osp.basename(work_dir)}_{time.time_ns()}'
     cfg.train_cfg.max_iters = iterations
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     schedulers = cfg.param_scheduler
@@ -100,39 +101,56 @@ def build_runner(config: str, work_dir: str, seed: int, data: str,
             scheduler.T_max = iterations
     cfg.default_hooks.checkpoint.update(
         save_best=None, max_keep_ckpts=1, interval=min(250, iterations))
-    cfg.custom_hooks = None  # the pictures are drawn here
+    # The pictures are drawn here.
+    cfg.default_hooks.visualization.enable = False
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = data
-    return Runner.from_cfg(cfg)
+    return cfg
 
 
-def run(config: str, work_dir: str, seed: int, data: str, iterations: int,
-        pictures: List[str]) -> Dict[str, float]:
-    """Train, test and keep some restored pictures.
+def run(row: str, config: str, seed: int, task: Task,
+        args: Namespace) -> Tuple[Dict[str, float], str]:
+    """Train, test and keep some restored pictures, once.
 
     Returns:
-        Dict[str, float]: The metrics, ``input/...`` those of the input; from
-        the folder where this was done before.
+        Tuple[Dict[str, float], str]: The metrics, ``input/...`` those of the
+        input; and the folder.
     """
-    record = osp.join(work_dir, 'results.json')
-    if osp.exists(record):
-        with open(record) as file:
-            return json.load(file)
-    runner = build_runner(config, work_dir, seed, data, iterations)
-    runner.train()
+    pictures = list(task.crops)
+
+    def train(cfg: Config) -> Outcome:
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        return Outcome(measure(runner, pictures))
+
+    stem = osp.splitext(osp.basename(config))[0]
+    folder = osp.join(args.out, f'{stem}_{args.iterations}_seed{seed}')
+    cfg = load_config(config, seed, osp.join(args.out, 'photographs'),
+                      args.iterations)
+    keeps = [f'{picture}_{name}.png' for picture in pictures
+             for name in ('input', 'truth', 'output')]
+    record = once(
+        Training('demo_restoration', row, f'configs/{config}', cfg,
+                 dict(iterations=args.iterations), seed, folder), train,
+        args.fresh, keeps=keeps)
+    return record['metrics'], folder
+
+
+def measure(runner: Runner, pictures: List[str]) -> Dict[str, float]:
+    """Metrics of the test and of its input; some pictures are kept."""
     runner.test()
     main = runner.cfg.test_evaluator
     main = main.get('metrics', main) if isinstance(main, dict) else main
     metric = METRICS.build(main[0])
     results = {
-        name: runner.message_hub.get_scalar(f'test/{metric.prefix}/{name}')
-        .current()
+        name: float(
+            runner.message_hub.get_scalar(f'test/{metric.prefix}/{name}')
+            .current())
         for name in ('PSNR', 'SSIM', 'SSIM-2d', 'SSIM-3d')
         if f'test/{metric.prefix}/{name}' in runner.message_hub.log_scalars
     }
-    results.update(_save_pictures(runner, metric, work_dir, pictures))
-    _write_json(record, results)
-    return results
+    found = _save_pictures(runner, metric, runner.work_dir, pictures)
+    return {**results, **{name: float(v) for name, v in found.items()}}
 
 
 @torch.no_grad()
@@ -162,17 +180,11 @@ def _save_pictures(runner: Runner, metric, work_dir: str,
         if hasattr(model, 'noise_level'):
             inputs = model.data_preprocessor(batch, False)['inputs']
             level = model.noise_level(inputs)
-            np.save(
-                osp.join(work_dir, f'{picture}_level.npy'),
-                level[0].mean(0).cpu().numpy())
+            with whole_path(
+                    osp.join(work_dir, f'{picture}_level.npy')) as path:
+                np.save(path, level[0].mean(0).cpu().numpy())
     means = metric.compute_metrics(metric.results)
     return {f'input/{name}': value for name, value in means.items()}
-
-
-def _write_json(path: str, content: dict) -> None:
-    with open(f'{path}.part', 'w') as file:
-        json.dump(content, file, indent=1)
-    os.replace(f'{path}.part', path)
 
 
 def read(work_dir: str, picture: str, name: str) -> np.ndarray:
@@ -199,7 +211,7 @@ def draw(task: Task, folders: Dict[str, str], out: str) -> List[str]:
     paths = [osp.join(out, f'{task.name}.png')]
     save_figure(
         draw_crops(rows, CROP, f'{task.title}. PSNR of the whole picture'),
-        paths[0])
+        paths[0], SCREEN_DPI)
     for folder in folders.values():
         picture = next(iter(task.crops))
         level = osp.join(folder, f'{picture}_level.npy')
@@ -209,7 +221,8 @@ def draw(task: Task, folders: Dict[str, str], out: str) -> List[str]:
                 read(folder, picture, name) for name in ('input', 'truth'))
             save_figure(
                 draw_noise_level(noisy, np.load(level),
-                                 local_noise_level(noisy, truth)), paths[-1])
+                                 local_noise_level(noisy, truth)), paths[-1],
+                SCREEN_DPI)
     return paths
 
 
@@ -227,25 +240,10 @@ def add_row(table: Table, name: str, runs: List[Dict[str, float]],
     table.add_row(*cells)
 
 
-def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        '--out', default='work_dirs/demo-restoration', help='folder')
-    parser.add_argument(
-        '--iterations', type=int, default=1500, help='of every training')
-    parser.add_argument(
-        '--seeds', type=int, default=1, help='trainings per model')
-    parser.add_argument(
-        '--tasks',
-        nargs='+',
-        choices=[task.name for task in TASKS],
-        default=[task.name for task in TASKS])
-    args = parser.parse_args()
-    if args.iterations < 1 or args.seeds < 1:
-        parser.error('--iterations and --seeds must be at least 1')
+def demonstrate(args: Namespace) -> None:
+    """Train what is missing, print the tables and draw the pictures."""
     start = time.time()
     console = Console(width=100)
-    data = osp.join(args.out, 'photographs')
     paths = []
     with console.capture() as capture:
         for task in TASKS:
@@ -255,28 +253,57 @@ def main() -> None:
             folders: Dict[str, str] = {}
             for seed in range(args.seeds):
                 for name, config in task.configs.items():
-                    stem = osp.splitext(osp.basename(config))[0]
-                    folder = osp.join(
-                        args.out, f'{stem}_{args.iterations}_seed{seed}')
-                    results.setdefault(name, []).append(
-                        run(config, folder, seed, data, args.iterations,
-                            list(task.crops)))
+                    found, folder = run(name, config, seed, task, args)
+                    results.setdefault(name, []).append(found)
                     folders.setdefault(name, folder)
             paths += draw(task, folders, args.out)
-            measured = next(iter(results.values()))[0]
-            metrics = [m for m in measured if not m.startswith('input/')]
-            table = Table(
-                title=f'{task.title}; {args.iterations} iterations',
-                min_width=88)
-            for column in ('', *metrics):
-                table.add_column(column)
-            add_row(table, task.degraded,
-                    [{m: measured[f'input/{m}'] for m in metrics}], metrics)
-            for name, runs in results.items():
-                add_row(table, name, runs, metrics)
-            console.print(table)
+            console.print(make_table(task, results, args.iterations))
     print(capture.get())
     print(f'pictures: {", ".join(paths)}; {time.time() - start:.0f} s')
+
+
+def make_table(task: Task, results: Dict[str, List[Dict[str, float]]],
+               iterations: int) -> Table:
+    """A row per model, below that of the input."""
+    measured = next(iter(results.values()))[0]
+    metrics = [m for m in measured if not m.startswith('input/')]
+    table = Table(title=f'{task.title}; {iterations} iterations', min_width=88)
+    for column in ('', *metrics):
+        table.add_column(column)
+    add_row(table, task.degraded,
+            [{m: measured[f'input/{m}'] for m in metrics}], metrics)
+    for name, runs in results.items():
+        add_row(table, name, runs, metrics)
+    return table
+
+
+def main() -> None:
+    parser = CommandParser(__doc__)
+    parser.add_argument(
+        '--out-dir',
+        '--out',
+        dest='out',
+        type=output_folder,
+        default='work_dirs/demo-restoration',
+        help='folder; default: work_dirs/demo-restoration')
+    parser.add_argument(
+        '--iterations',
+        type=positive_int,
+        default=1500,
+        help='of every training; default: 1500')
+    parser.add_argument(
+        '--seeds',
+        type=positive_int,
+        default=1,
+        help='trainings per model; default: 1')
+    parser.add_argument(
+        '--tasks',
+        nargs='+',
+        choices=[task.name for task in TASKS],
+        default=[task.name for task in TASKS])
+    parser.add_argument(
+        '--fresh', action='store_true', help='train anew what is finished')
+    run_command(parser, demonstrate)
 
 
 if __name__ == '__main__':

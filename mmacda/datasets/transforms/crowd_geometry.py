@@ -13,7 +13,7 @@ from mmcv.transforms import BaseTransform, RandomFlip
 from mmcv.transforms.utils import cache_randomness
 from mmengine.registry import TRANSFORMS
 
-from .density_map import head_pixels
+from mmacda.structures import head_pixels
 
 
 def _set_points(results: dict, points: np.ndarray) -> None:

@@ -1,10 +1,9 @@
 """Losses on MMEngine's root registry."""
 from .variational_denoising import (VariationalDenoisingLoss,
                                     gaussian_likelihood, kl_clean_image,
-                                    kl_noise_variance, local_noise_level,
-                                    local_noise_variance)
+                                    kl_noise_variance, local_noise_variance)
 
 __all__ = [
     'VariationalDenoisingLoss', 'gaussian_likelihood', 'kl_clean_image',
-    'kl_noise_variance', 'local_noise_level', 'local_noise_variance'
+    'kl_noise_variance', 'local_noise_variance'
 ]

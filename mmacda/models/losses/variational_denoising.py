@@ -9,7 +9,6 @@ IG(:math:`\alpha`, :math:`\beta`), both per pixel and channel. Images are in
 import math
 from typing import Dict, Tuple
 
-import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -60,21 +59,6 @@ def local_noise_variance(noisy: Tensor,
     blurred = F.conv2d(squared, window[..., None], groups=channels)
     blurred = F.conv2d(blurred, window[:, :, None], groups=channels)
     return blurred.clamp(min=MIN_VARIANCE)
-
-
-def local_noise_level(noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
-    """Root of :func:`local_noise_variance`, for pictures.
-
-    Args:
-        noisy (np.ndarray): uint8 (H, W, C).
-        clean (np.ndarray): The same.
-
-    Returns:
-        np.ndarray: Standard deviation (H, W), white at 1, of all channels.
-    """
-    pair = (torch.from_numpy(image / 255.).permute(2, 0, 1)[None]
-            for image in (noisy, clean))
-    return local_noise_variance(*pair).mean(1)[0].sqrt().numpy()
 
 
 def gaussian_likelihood(noise: Tensor, log_variance: Tensor,

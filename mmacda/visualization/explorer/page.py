@@ -10,6 +10,7 @@ from typing import Dict
 import cv2
 import numpy as np
 
+from ...io import whole_file
 from ...version import __version__
 from ..capture import CapturedLayer
 from .data import Storage, choose_storage, encode, layer_data
@@ -67,8 +68,8 @@ def write_explorer(captured: Dict[str, CapturedLayer],
     parts = dict(
         title=html.escape(title or 'mmacda'),
         plotly=get_plotlyjs(),
-        style=(FOLDER / 'page.css').read_text(),
-        script='\n'.join((FOLDER / name).read_text() for name in SCRIPTS))
+        style=_read('page.css'),
+        script='\n'.join(map(_read, SCRIPTS)))
     # Everything but the coefficients, with room for the layers' numbers.
     alphas = {name: found.coefficients[0] for name, found in captured.items()}
     bare = [
@@ -85,13 +86,14 @@ def write_explorer(captured: Dict[str, CapturedLayer],
         for name, found in captured.items()
     ])
     parts['data'] = json.dumps(data).replace('<', '\\u003c')
-    text = Template((FOLDER / 'page.html').read_text()).substitute(parts)
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    temporary = f'{path}.part'
-    with open(temporary, 'w', encoding='utf-8') as file:
+    text = Template(_read('page.html')).substitute(parts)
+    with whole_file(path, 'w') as file:
         file.write(text)
-    os.replace(temporary, path)
     return os.path.getsize(path)
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding='utf-8')
 
 
 def _data_url(image: np.ndarray) -> str:

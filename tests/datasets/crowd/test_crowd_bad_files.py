@@ -117,7 +117,7 @@ def test_hold_out_does_not_depend_on_bad_files(tmp_path):
 def test_bad_json(content, message, tmp_path):
     write_nwpu(tmp_path)
     path = tmp_path / 'jsons' / '0002.json'
-    path.write_text(content)
+    path.write_text(content, encoding='utf-8')
     with pytest.raises(ValueError, match=message) as error:
         build_dataset(dict(type='NWPUCrowd', data_root=str(tmp_path)))
     assert str(path) in str(error.value)
@@ -125,7 +125,7 @@ def test_bad_json(content, message, tmp_path):
 
 def test_bad_list(tmp_path):
     write_nwpu(tmp_path)
-    (tmp_path / 'val.txt').write_text('0004 1\n')
+    (tmp_path / 'val.txt').write_text('0004 1\n', encoding='utf-8')
     with pytest.raises(ValueError, match="but got '0004 1'"):
         build_dataset(
             dict(type='NWPUCrowd', data_root=str(tmp_path), split='val'))

@@ -2,7 +2,7 @@
 
 The sources under ``csrc`` need no PyTorch headers; they are called through
 ctypes on raw pointers, without the interpreter lock. ``MMACDA_NATIVE=0``
-switches the backend off.
+(or no, off, false) switches the backend off.
 """
 import ctypes
 import logging
@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ...geometry import ConvGeometry
 from ...memory_format import make_dense, memory_format_of
+from ...tracing import find_obstacle
 from .. import stock
-from .plan import Plan, make_plan
-
-ENVIRONMENT_VARIABLE = 'MMACDA_NATIVE'
+from .limits import find_excess, is_switched_off
+from .plan import Plan, address, make_plan
 
 logger = logging.getLogger('mmacda')
 
@@ -35,12 +35,15 @@ def _load() -> Tuple[Optional[_Library], Optional[str]]:
     from ...build import BuildError, build  # its own main module at times
     try:
         path, _ = build()
-        functions = ctypes.CDLL(str(path))
-    except (BuildError, OSError) as error:
+        return _declare(ctypes.CDLL(str(path))), None
+    except (BuildError, OSError, AttributeError) as error:
         reason = f'the native library is not available: {error}'
         logger.warning('%s; PyTorch\'s operators serve instead, more slowly',
                        reason)
         return None, reason
+
+
+def _declare(functions: ctypes.CDLL) -> _Library:
     pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
     functions.mmacda_forward_floats.argtypes = [pointer, number]
     functions.mmacda_forward_floats.restype = size
@@ -54,7 +57,7 @@ def _load() -> Tuple[Optional[_Library], Optional[str]]:
     functions.mmacda_backward.restype = None
     launcher = getattr(ctypes.CDLL(None), 'GOMP_parallel', None)
     return _Library(functions, launcher and ctypes.cast(
-        launcher, pointer).value, os.getpid()), None
+        launcher, pointer).value, os.getpid())
 
 
 def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
@@ -66,9 +69,9 @@ def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
         return f'it computes in float32, but the input is {x.dtype}'
     if alpha.numel() == 0 or x.numel() == 0 or weight.numel() == 0:
         return 'a tensor is empty'
-    if os.environ.get(ENVIRONMENT_VARIABLE) == '0':
-        return f'{ENVIRONMENT_VARIABLE}=0 switches it off'
-    return _load()[1]
+    return find_obstacle(x, alpha, atom_bases, weight) \
+        or find_excess(alpha.shape, atom_bases, geometry) \
+        or is_switched_off() or _load()[1]
 
 
 def _loaded() -> _Library:
@@ -101,9 +104,9 @@ def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
     plan = make_plan(x, alpha, atoms, atom_bases, y, geometry)
     threads = plan.threads()
     memory = _memory(plan, library.functions.mmacda_forward_floats, threads)
-    library.functions.mmacda_forward(plan.address, x.data_ptr(),
-                                     alpha.data_ptr(), weight.data_ptr(),
-                                     y.data_ptr(), memory.data_ptr(), threads,
+    library.functions.mmacda_forward(plan.address, address(x),
+                                     address(alpha), address(weight),
+                                     address(y), address(memory), threads,
                                      _launcher(library))
     return y
 
@@ -136,10 +139,10 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
     memory = _memory(plan, library.functions.mmacda_backward_floats, flags,
                      threads)
     library.functions.mmacda_backward(
-        plan.address, grad_output.data_ptr(), x.data_ptr(), alpha.data_ptr(),
-        weight.data_ptr(), *(None if grad is None else grad.data_ptr()
+        plan.address, address(grad_output), address(x), address(alpha),
+        address(weight), *(None if grad is None else address(grad)
                              for grad in (grad_x, grad_alpha, grad_weight)),
-        memory.data_ptr(), flags, threads, _launcher(library))
+        address(memory), flags, threads, _launcher(library))
     if grad_alpha is not None:
         grad_alpha = grad_alpha.view(shape)
     return grad_x, grad_alpha, grad_bases, grad_weight

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from ...geometry import ConvGeometry
 from ...memory_format import spread_planes
-from ..bases import find_live_taps
+from ...tracing import find_obstacle
+from ..bases import describe
 from ..chunks import Chunk, split_pixels
 from .bags import BaggedPatches
 from .patches import GatheredPatches, crop
 
 CPU_WORKSPACE_BYTES = 12 * 2**20
+MOST_PIXELS = 2**31 - 1
 GPU_WORKSPACE_BYTES = 256 * 2**20
 # Matrix products over pixels run as pointwise convolutions of images of this
 # width: oneDNN's are up to twice as fast as MKL's products (on AMD CPUs), and
@@ -25,9 +27,15 @@ GPU_WORKSPACE_BYTES = 256 * 2**20
 IMAGE_WIDTH = 16
 
 
-def can_run(x: Tensor, *_) -> Optional[str]:
-    """Reason why this backend cannot serve ``x``, or None."""
-    return None
+def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
+            weight: Tensor, geometry: ConvGeometry) -> Optional[str]:
+    """Reason why this backend cannot serve the call, or None."""
+    pad_h, pad_w = geometry.padding
+    pixels = len(x) * (x.shape[2] + 2 * pad_h) * (x.shape[3] + 2 * pad_w)
+    if x.device.type == 'cpu' and pixels > MOST_PIXELS:
+        return (f'the padded input has {pixels} pixels, but those of '
+                'bags.py are 32-bit numbers')
+    return find_obstacle(x, alpha, atom_bases, weight)
 
 
 class _Plan:
@@ -45,13 +53,14 @@ class _Plan:
         self.channels, self.out_channels = x.shape[1], weight.shape[0]
         kernel = round(
             count**0.5) if atom_bases is None else atom_bases.shape[-1]
-        live = find_live_taps(None if needs[2] else atom_bases, kernel)
+        known = describe(atom_bases, count)
+        # The bases' gradient is one at all taps.
+        live = list(range(kernel * kernel)) if needs[2] else known.live
         self.patches = _make_patches(x, kernel, live,
                                      (self.height, self.width), geometry)
         self.alpha = alpha
         self.bases, self.grad_bases = (
-            None if atom_bases is None else atom_bases.detach().flatten(1).to(
-                alpha.dtype)[:, taps]
+            None if atom_bases is None else known.at(taps, alpha, alpha.dtype)
             for taps in (self.patches.taps, self.patches.grad_taps))
         # (G, C_out/G, C/G, m) -> (C_out, m * C/G): atom-major, as Z is.
         self.weight = weight.reshape(self.groups, -1,
@@ -218,7 +227,6 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
 
 
 def _spread(plan: _Plan, grad: Tensor, atom_bases: Tensor) -> Tensor:
-    # All taps are live when the bases need a gradient.
     full = torch.empty_like(grad)
     full[:, plan.patches.grad_taps] = grad
     return full.view(atom_bases.shape).to(atom_bases.dtype)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ...geometry import ConvGeometry
+from ...tracing import find_obstacle
 from .. import stock
 from .call import Call
 
@@ -106,7 +107,8 @@ def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
         return f'it runs on a GPU, but the input is on {x.device}'
     if weight.numel() == 0:
         return 'a tensor is empty'
-    return try_device(x.device)
+    return find_obstacle(x, alpha, atom_bases, weight) \
+        or try_device(x.device)
 
 
 def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],

@@ -11,11 +11,11 @@ from PIL import Image
 
 from mmacda.structures import CountingDataSample
 from mmacda.visualization import CountingVisualizationHook
-from mmacda.visualization.density import draw_densities
+from mmacda.visualization.density import BAR, draw_densities
 from tests.crowd_layouts import POINTS, write_shanghaitech
 
 CONFIG = Path(
-    __file__).parents[2] / 'configs/counting/ad-resnet-s_synthetic.py'
+    __file__).parents[3] / 'configs/counting/ad-resnet-s_synthetic.py'
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_tensorboard_and_local_files(config, tmp_path):
     assert [image.step for image in shown] == [2, 4]
     width, height = Image.open(files[0]).size
     assert (shown[0].width, shown[0].height) == (width, height)
-    assert (width, height) == (3 * 256, 192 + 28)
+    assert (width, height) == (3 * 256 + BAR, 192 + 28)
 
 
 def test_out_dir_of_a_test(config, tmp_path):
@@ -102,13 +102,34 @@ def test_picture_is_input_truth_and_prediction():
     picture = hook.draw(image, sample)
     assert (picture[100, 100] == (0, 0, 200)).all()
     # The truth is drawn where the heads are, and sets the scale.
-    from mmacda.datasets.transforms import density_map
+    from mmacda.structures import density_map
     expected = draw_densities(
         np.full((30, 40, 3), (0, 0, 200), np.uint8), {
             'ground truth: 3': density_map(POINTS[0], (30, 40)),
             'prediction: 2.2': sample.pred_density[0].numpy()
         })
     np.testing.assert_array_equal(picture, expected)
+
+
+def test_without_annotation_input_and_prediction():
+    sample = CountingDataSample(
+        pred_count=1., pred_density=torch.rand(1, 30, 40) / 100)
+    picture = CountingVisualizationHook().draw(
+        torch.zeros(3, 30, 40, dtype=torch.uint8), sample)
+    np.testing.assert_array_equal(
+        picture,
+        draw_densities(
+            np.zeros((30, 40, 3), np.uint8),
+            {'prediction: 1.0': sample.pred_density[0].numpy()}))
+
+
+def test_images_of_one_name_get_pictures_of_their_own():
+    hook = CountingVisualizationHook()
+    paths = ['a/1.jpg', 'b/1.jpg', 'c/1_2.png', None, 'd/1.v2.jpg']
+    assert [hook.name_of(path, n) for n, path in enumerate(paths)] == [
+        '1', '1_2', '1_2_2', 'image_3', '1.v2']
+    hook.before_test_epoch(None)
+    assert hook.name_of('a/1.jpg', 0) == '1'
 
 
 def test_bad_arguments():

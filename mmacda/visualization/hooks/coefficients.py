@@ -1,4 +1,4 @@
-"""Hooks that show what adaptive layers learn while they train."""
+"""Pictures of what adaptive layers learn while they train."""
 from typing import Optional, Sequence, Union
 
 import numpy as np
@@ -6,8 +6,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from .capture import CoefficientCapture
-from .coefficients import scale_energies
+from ..capture import CoefficientCapture
+from ..coefficients import scale_energies
 
 
 @HOOKS.register_module()
@@ -49,7 +49,7 @@ class CoefficientVisualizationHook(Hook):
 
     def before_train(self, runner) -> None:
         try:
-            from . import coefficient_figures
+            from .. import coefficient_figures
         except ImportError as error:
             raise ImportError('CoefficientVisualizationHook draws with '
                               'matplotlib: pip install matplotlib') from error

@@ -1,24 +1,23 @@
 """Pictures of counted images while a network trains."""
-import os.path as osp
-from typing import Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence
 
 import numpy as np
-from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from mmacda.structures import CountingDataSample
-from ..datasets.transforms import density_map
-from .density import draw_densities, save_picture
+from mmacda.structures import CountingDataSample, density_map
+from ..density import draw_densities
+from .pictures import PictureHook
 
 
 @HOOKS.register_module()
-class CountingVisualizationHook(Hook):
+class CountingVisualizationHook(PictureHook):
     """Writes input, ground truth and prediction side by side.
 
     The layout of the paper's Figure 8, with both counts; the ground truth's
-    map sets the scale of colours. The pictures go to every backend of the
-    runner's visualizer, TensorBoard's included.
+    map sets the scale of colours. Of an image without annotation, input and
+    prediction are drawn. The pictures go to every backend of the runner's
+    visualizer, TensorBoard's included.
 
     Args:
         enable (bool): Whether to draw at all. Default: True.
@@ -37,21 +36,11 @@ class CountingVisualizationHook(Hook):
     """
 
     def __init__(self,
-                 enable: bool = True,
-                 interval: int = 50,
-                 show: bool = False,
-                 wait_time: float = 2.,
-                 out_dir: Optional[str] = None,
+                 *args: Any,
                  kernel_size: int = 15,
-                 sigma: float = 4.):
-        if interval < 1:
-            raise ValueError(
-                f'interval must be at least 1, but got {interval}')
-        self.enable = enable
-        self.interval = interval
-        self.show = show
-        self.wait_time = wait_time
-        self.out_dir = out_dir
+                 sigma: float = 4.,
+                 **kwargs: Any):
+        super().__init__(*args, **kwargs)
         self.gaussian = dict(kernel_size=kernel_size, sigma=sigma)
 
     def after_val_iter(self,
@@ -62,9 +51,7 @@ class CountingVisualizationHook(Hook):
                        ) -> None:
         """Draw images of validation."""
         first = batch_idx * (runner.val_dataloader.batch_size or 1)
-        for name, picture in self._draw(first, data_batch, outputs):
-            self._show(runner, name, picture)
-            runner.visualizer.add_image(f'val_{name}', picture, runner.iter)
+        self._draw_all(runner, first, data_batch, outputs, 'val')
 
     def after_test_iter(self,
                         runner: Runner,
@@ -74,30 +61,25 @@ class CountingVisualizationHook(Hook):
                         ) -> None:
         """Draw images of a test."""
         first = batch_idx * (runner.test_dataloader.batch_size or 1)
-        for name, picture in self._draw(first, data_batch, outputs):
-            self._show(runner, name, picture)
-            if self.out_dir is not None:
-                save_picture(picture, osp.join(self.out_dir, f'{name}.jpg'))
-            else:
-                runner.visualizer.add_image(f'test_{name}', picture,
-                                            runner.iter)
+        self._draw_all(runner, first, data_batch, outputs, 'test')
 
-    def _draw(self, first: int, data_batch: dict,
-              outputs: Sequence[CountingDataSample]):
-        """Names and pictures of those images of a batch that are due."""
-        if not self.enable:
-            return
+    def _draw_all(self, runner: Runner, first: int, data_batch: dict,
+                  outputs: Sequence[CountingDataSample], split: str) -> None:
+        """Those images of a batch that are due."""
         for index, sample in enumerate(outputs, start=first):
-            if index % self.interval == 0:
-                image = data_batch['inputs'][index - first]
-                yield _name(sample, index), self.draw(image, sample)
+            if self.is_due(index):
+                picture = self.draw(data_batch['inputs'][index - first],
+                                    sample)
+                name = self.name_of(sample.get('img_path'), index)
+                self.emit(runner, name, picture, split)
 
     def draw(self, image, sample: CountingDataSample) -> np.ndarray:
         """The picture of one image.
 
         Args:
             image (Tensor): (3, H, W) uint8 BGR, as PackCrowdInputs gives it.
-            sample (CountingDataSample): With annotation and prediction.
+            sample (CountingDataSample): With prediction, and with annotation
+                if there is one.
 
         Returns:
             ndarray: uint8 RGB.
@@ -111,22 +93,12 @@ class CountingVisualizationHook(Hook):
                             'PackCrowdInputs gives them, but got '
                             f'{image.dtype}: leave normalisation to the '
                             'data preprocessor')
-        truth = density_map(sample.gt_points.cpu().numpy(), image.shape[:2],
-                            **self.gaussian)
-        maps = {
-            f'ground truth: {sample.gt_count}': truth,
-            f'prediction: {sample.pred_count:.1f}':
+        maps = {}
+        if 'gt_points' in sample:
+            points = sample.gt_points.cpu().numpy()
+            count = sample.get('gt_count', len(points))
+            maps[f'ground truth: {count}'] = density_map(
+                points, image.shape[:2], **self.gaussian)
+        maps[f'prediction: {sample.pred_count:.1f}'] = \
             sample.pred_density[0].cpu().numpy()
-        }
         return draw_densities(np.ascontiguousarray(image), maps)
-
-    def _show(self, runner: Runner, name: str, picture: np.ndarray) -> None:
-        if self.show:
-            runner.visualizer.show(
-                picture, win_name=name, wait_time=self.wait_time)
-
-
-def _name(sample: CountingDataSample, index: int) -> str:
-    path: Tuple[str, ...] = osp.splitext(
-        osp.basename(sample.get('img_path') or ''))
-    return path[0] or f'image_{index}'
