@@ -10,7 +10,7 @@ define set_up
 	@$(PYTHON) tools/dev/environment.py $(1) $(if $(CPU),--cpu)
 endef
 
-.PHONY: demo demo-restoration test test-long test-torch trust fuzz coverage bench lint clean
+.PHONY: demo demo-restoration evidence test test-long test-torch trust fuzz coverage bench lint clean
 
 # Keeps the trainings that are finished: make demo FRESH=1 trains them anew.
 demo:
@@ -23,6 +23,13 @@ demo:
 demo-restoration:
 	$(call set_up,full)
 	@.venv/full/bin/python -W ignore tools/experiments/demo_restoration.py --out-dir work_dirs/demo-restoration --seeds $(or $(SEEDS),1) $(if $(FRESH),--fresh)
+
+# ACDA beside its twins on real data, in the background for hours; an
+# interrupted call goes on where it ended, and every finished training leaves a
+# record: make evidence EXPERIMENT=cifar SEEDS=3 BUDGET=0.5 THREADS=1
+evidence:
+	$(call set_up,full)
+	@$(if $(THREADS),OMP_NUM_THREADS=$(THREADS)) .venv/full/bin/python -W ignore -m tools.experiments.evidence $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) --seeds $(or $(SEEDS),3) --budget $(or $(BUDGET),1) $(if $(THREADS),--threads $(THREADS)) $(EVIDENCE_ARGS)
 
 # Two processes of one thread each: make test WORKERS=8 on a larger machine.
 test:

@@ -1,14 +1,20 @@
 """Count the people in photos.
 
     python tools/count.py photo.jpg --config CONFIG --checkpoint CHECKPOINT
+
+Each count is printed as soon as it is known. A photo that cannot be read is
+named on the error stream and the others are counted; the exit code is then 1.
 """
+import sys
 from argparse import Namespace
 
 from mmacda.apis import CrowdCountingInferencer
-from mmacda.apis.command_line import (CommandParser, add_device_argument,
-                                      add_model_options, output_folder,
-                                      positive_int, run_command)
-from mmacda.apis.crowd_counting_inferencer import OVERLAP
+from mmacda.apis.command_line import (CommandParser, add_model_options,
+                                      output_folder, positive_int,
+                                      run_command)
+from mmacda.apis.crowd_counting_inferencer import TILE
+from mmacda.apis.photo_arguments import (Failures, add_photo_arguments,
+                                         reading_options, tile_of)
 
 
 def make_parser() -> CommandParser:
@@ -24,34 +30,27 @@ def make_parser() -> CommandParser:
         type=positive_int,
         default=1,
         help='images or tiles of one size that are counted together')
-    parser.add_argument(
-        '--tile',
-        type=int,
-        default=2048,
-        help='greatest side in pixels of what is counted in one piece; 0 '
-        'never cuts. Default: 2048')
-    parser.add_argument(
-        '--overlap',
-        type=int,
-        default=OVERLAP,
-        help='context around each tile in pixels; the default reaches as far '
-        f'as the receptive field of Ad-ResNet-s and -m: {OVERLAP}')
-    add_device_argument(parser)
+    add_photo_arguments(parser, TILE)
     return parser
 
 
 def count(args: Namespace) -> None:
+    """Count what the command line asks for."""
+    failures = Failures(args.stop_on_error)
     inferencer = CrowdCountingInferencer(args.config, args.checkpoint,
                                          args.device)
-    samples = inferencer(
-        args.inputs,
-        batch_size=args.batch_size,
-        tile=args.tile or None,
-        overlap=args.overlap,
-        out_dir=args.out_dir,
-        keep_maps=False)
-    for sample in samples:
-        print(f'{sample.img_path}\t{sample.pred_count:.1f}')
+    for sample in inferencer.stream(
+            args.inputs,
+            batch_size=args.batch_size,
+            tile=tile_of(args),
+            overlap=args.overlap,
+            out_dir=args.out_dir,
+            keep_maps=False,
+            on_error=failures.add,
+            **reading_options(args)):
+        print(f'{sample.img_path}\t{sample.pred_count:.1f}', flush=True)
+    if failures.finish():
+        sys.exit(1)
 
 
 def main() -> None:

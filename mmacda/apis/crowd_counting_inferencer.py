@@ -1,11 +1,9 @@
 """Count the people in photos with a trained network."""
 import os
-import os.path as osp
 import warnings
-from itertools import count
-from typing import Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import (Any, Callable, Iterable, Iterator, List, Optional,
+                    Sequence, Tuple, Union)
 
-import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
@@ -14,16 +12,18 @@ from mmengine.registry import TRANSFORMS, DefaultScope
 from rich.console import Console
 from rich.progress import Progress
 
+from ..io.tiling import Tile, check_tile, tile_image
 from ..registry_types import type_names
 from ..structures import CountingDataSample
-from ..visualization.density import draw_densities, save_picture
+from .counted_image import CountedImage, Job, picture_paths
 from .images import Source, list_sources, read_image
 from .load_model import build_model, load_weights
-from .tiling import Tile, tile_image
+from .receptive_radius import receptive_radius
 
-# The receptive field of Ad-ResNet-s and -m without max-pool and their density
-# head reaches 170 pixels beyond a cell of stride 16; the next multiple of it.
-OVERLAP = 176
+TILE = 1696
+# Of networks that see the whole image, so that no context would be enough.
+WHOLE_IMAGE_RADIUS = 192
+OnError = Callable[[str, Exception], None]
 
 
 class CrowdCountingInferencer:
@@ -68,44 +68,73 @@ class CrowdCountingInferencer:
             load_weights(self.model, os.fspath(weights))
         self.model.to(device or get_device()).eval()
         self.show_progress = show_progress
+        self._radius: Optional[int] = None
 
     def __call__(self,
                  inputs: Union[Source, Sequence[Source]],
-                 batch_size: int = 1,
-                 tile: Optional[int] = 2048,
-                 overlap: int = OVERLAP,
-                 out_dir: Optional[str] = None,
-                 keep_maps: bool = True) -> List[CountingDataSample]:
+                 **options: Any) -> List[CountingDataSample]:
         """Count the people in each image.
 
-        An image larger than a tile is cut into tiles. Of each only the part
-        is used that is at least ``overlap`` away from where it was cut. The
-        default is as far as the receptive field of Ad-ResNet-s and -m
-        reaches, so that cutting changes nothing but the rounding. Networks
-        that average over the whole image, such as CondConv's, see each tile
-        as an image of its own.
+        Args:
+            inputs: See :meth:`stream`.
+            **options: Of :meth:`stream`.
+
+        Returns:
+            list[CountingDataSample]: What :meth:`stream` yields.
+        """
+        return list(self.stream(inputs, **options))
+
+    def stream(self,
+               inputs: Union[Source, Sequence[Source]],
+               batch_size: int = 1,
+               tile: Optional[int] = TILE,
+               overlap: Optional[int] = None,
+               out_dir: Optional[str] = None,
+               keep_maps: bool = True,
+               on_error: Optional[OnError] = None,
+               **reading: Any) -> Iterator[CountingDataSample]:
+        """Count the people in each image, and yield results as they come.
+
+        An image larger than a tile is cut into tiles, each of which goes
+        through the network with ``overlap`` pixels of context around it. The
+        default is as far as the network's receptive field reaches, so that
+        cutting changes nothing but the rounding. Networks that average over
+        the whole image, such as CondConv's, see each tile as an image of its
+        own.
 
         Args:
             inputs: A path, a folder, an array (H, W, 3) in BGR order, see
                 :func:`mmacda.apis.images.read_image`; or a list of them.
             batch_size (int): Images, or tiles, of one size that go through
                 the network together. Default: 1.
-            tile (int, optional): Greatest side in pixels of what goes through
-                the network in one piece. None never cuts. Default: 2048.
-            overlap (int): Context around the used part of a tile, in pixels.
-                Default: 176.
+            tile (int, optional): Side in pixels of a tile, without its
+                context, which bounds the memory. None never cuts.
+                Default: 1696.
+            overlap (int, optional): Context around each tile, in pixels.
+                Default: None, the network's receptive field; 192 if it sees
+                the whole image.
             out_dir (str, optional): Folder for pictures <image name>.jpg: the
-                image, and beside it heat with the count. Default: None.
+                image, and beside it heat with the count. Where that would
+                replace an input or another result, a number is added to the
+                name, and those of arrays are image_<n>.jpg with the first
+                numbers that are free. Default: None.
             keep_maps (bool): Return the density maps too. Without them any
                 number of images fits into memory. Default: True.
+            on_error (Callable, optional): Called with the name of an image
+                that cannot be read, and the error; the others are counted.
+                Default: None, the error is raised.
+            **reading: Of :func:`mmacda.io.load_picture`, such as
+                ``max_pixels``.
 
-        Returns:
-            list[CountingDataSample]: In the order of the inputs, on the CPU,
-            with ``img_path``, ``pred_count`` and ``pred_density``, the latter
-            at the size of the image after the pipeline.
+        Yields:
+            CountingDataSample: In the order of the inputs, on the CPU, with
+            ``img_path``, ``pred_count`` and ``pred_density``, the latter at
+            the size of the image after the pipeline; ``picture_path`` if
+            there is an ``out_dir``.
 
         Raises:
             FileNotFoundError: If an input does not exist.
+            OSError: If ``out_dir`` cannot be written to.
             TypeError: If an input or its dtype is not supported.
             ValueError: If an input is not an image, or an option is out of
                 range.
@@ -113,51 +142,71 @@ class CrowdCountingInferencer:
         if batch_size < 1:
             raise ValueError('batch_size must be at least 1, but got '
                              f'{batch_size}')
+        check_tile(tile, overlap)
         sources = list_sources(inputs)
-        results, names = [], set()
+        paths = [None] * len(sources)
+        if out_dir is not None:
+            paths = picture_paths(sources, out_dir)
+        # A generator of its own: what is wrong is said at the call.
+        return self._stream(
+            [Job(*source, path) for source, path in zip(sources, paths)],
+            batch_size, tile, overlap, keep_maps, on_error, reading)
+
+    def _stream(self, jobs: List[Job], batch_size: int, tile: Optional[int],
+                overlap: Optional[int], keep_maps: bool,
+                on_error: Optional[OnError],
+                reading: dict) -> Iterator[CountingDataSample]:
         with Progress(
                 console=Console(stderr=True),
                 disable=not self.show_progress) as progress:
-            task = progress.add_task('counting', total=len(sources))
-            for image in self._counted(sources, batch_size, tile, overlap):
-                if out_dir is not None:
-                    name = _unused_name(image.name, names)
-                    save_picture(image.draw(), osp.join(out_dir, name))
-                results.append(image.result(keep_maps))
-                progress.advance(task)
-        return results
+            task = progress.add_task('counting', total=len(jobs))
 
-    def _counted(self, sources: Sequence[Tuple[str, Source]], batch_size: int,
-                 tile: Optional[int], overlap: int) -> Iterator['_Image']:
-        """The images in order, each as soon as all its tiles are counted."""
+            def pieces() -> Iterator[Tuple[CountedImage, Tile]]:
+                for job in jobs:
+                    try:
+                        pixels = self._prepare(job, reading)
+                    except (OSError, TypeError, ValueError) as error:
+                        if on_error is None:
+                            raise
+                        on_error(job.name, error)
+                        progress.advance(task)
+                        continue
+                    tiles = self._tiles(pixels.shape[-2:], tile, overlap)
+                    image = CountedImage(job, pixels, len(tiles))
+                    yield from ((image, piece) for piece in tiles)
+
+            for batch in _batches(pieces(), batch_size):
+                self._count(batch)
+                for image, _ in batch:
+                    image.tiles_left -= 1
+                    progress.advance(task, 1 / image.num_tiles)
+                    if not image.tiles_left:
+                        yield image.finish(keep_maps)
+
+    def _tiles(self, shape: Tuple[int, int], tile: Optional[int],
+               overlap: Optional[int]) -> List[Tile]:
+        """As :func:`tile_image`, and the network is asked where it must be."""
         divisor = getattr(self.model.data_preprocessor, 'pad_size_divisor', 1)
+        if overlap is None and tile is not None and max(shape) > tile:
+            if self._radius is None:
+                self._radius = receptive_radius(
+                    self.model, divisor) or WHOLE_IMAGE_RADIUS
+            overlap = self._radius
+        return tile_image(shape, tile, overlap or 0, divisor)
 
-        def pieces() -> Iterator[Tuple[_Image, Tile]]:
-            for name, source in sources:
-                image = _Image(name, self._prepare(name, source))
-                shape = image.pixels.shape[-2:]
-                tiles = tile_image(shape, *((max(shape), 0) if tile is None
-                                            else (tile, overlap)), divisor)
-                image.tiles_left = len(tiles)
-                yield from ((image, piece) for piece in tiles)
-
-        for batch in _batches(pieces(), batch_size):
-            self._count(batch)
-            for image, _ in batch:
-                image.tiles_left -= 1
-                if not image.tiles_left:
-                    yield image
-
-    def _prepare(self, name: str, source: Source) -> torch.Tensor:
+    def _prepare(self, job: Job, reading: dict) -> torch.Tensor:
         """The image as the data preprocessor takes it, (3, H, W)."""
-        pixels = read_image(source)
+        pixels = read_image(job.source, **reading)
         shape = pixels.shape[:2]
         return self.pipeline(
-            dict(img=pixels, img_path=name, img_shape=shape,
-                 ori_shape=shape))['inputs']
+            dict(
+                img=pixels,
+                img_path=job.name,
+                img_shape=shape,
+                ori_shape=shape))['inputs']
 
     @torch.no_grad()
-    def _count(self, batch: Sequence[Tuple['_Image', Tile]]) -> None:
+    def _count(self, batch: Sequence[Tuple[CountedImage, Tile]]) -> None:
         """Count pieces of one size together."""
         inputs = [image.pixels[(..., *tile.outer)] for image, tile in batch]
         samples = [
@@ -171,59 +220,34 @@ class CrowdCountingInferencer:
             image.density[(..., *tile.inner)] = density.cpu()
 
 
-class _Image:
-    """An image whose density map is being put together."""
+def _batches(pieces: Iterable[Tuple[CountedImage, Tile]],
+             batch_size: int) -> Iterator[List[Tuple[CountedImage, Tile]]]:
+    """Neighbours of one size; others would need padding, which is seen.
 
-    def __init__(self, name: str, pixels: torch.Tensor):
-        self.name = name
-        self.pixels = pixels
-        self.density = torch.zeros(1, *pixels.shape[-2:])
-        self.tiles_left = 0
-
-    @property
-    def count(self) -> float:
-        return self.density.sum(dtype=torch.float64).item()
-
-    def result(self, with_map: bool) -> CountingDataSample:
-        sample = CountingDataSample(
-            metainfo=dict(
-                img_path=self.name, img_shape=tuple(self.pixels.shape[-2:])))
-        sample.pred_count = self.count
-        if with_map:
-            sample.pred_density = self.density
-        return sample
-
-    def draw(self) -> np.ndarray:
-        image = self.pixels.permute(1, 2, 0).numpy()[..., ::-1]
-        return draw_densities(
-            np.ascontiguousarray(image),
-            {f'count: {self.count:.1f}': self.density[0].numpy()})
-
-
-def _batches(pieces: Iterable[Tuple[_Image, Tile]],
-             batch_size: int) -> Iterator[List[Tuple[_Image, Tile]]]:
-    """Neighbours of one size; others would need padding, which is seen."""
+    What was read before an error comes before the error.
+    """
     batch, shape = [], None
-    for image, tile in pieces:
+    pieces = iter(pieces)
+    while True:
+        try:
+            image, tile = next(pieces)
+        except StopIteration:
+            break
+        except Exception:
+            if batch:
+                yield batch
+            raise
         size = tuple(s.stop - s.start for s in tile.outer)
-        if batch and (size != shape or len(batch) == batch_size):
+        if batch and size != shape:
             yield batch
             batch = []
         batch.append((image, tile))
         shape = size
+        if len(batch) == batch_size:
+            yield batch
+            batch = []
     if batch:
         yield batch
-
-
-def _unused_name(path: str, used: set) -> str:
-    """<image name>.jpg, with a number where folders share a name."""
-    stem = osp.splitext(osp.basename(path))[0]
-    name = next(
-        candidate for candidate in (f'{stem}_{n}.jpg' if n else f'{stem}.jpg'
-                                    for n in count())
-        if candidate not in used)
-    used.add(name)
-    return name
 
 
 def _test_pipeline(config: Config) -> List[dict]:

@@ -1,7 +1,5 @@
 """Models as ONNX files that are proven equal to the original."""
 import inspect
-import os
-import os.path as osp
 import warnings
 from contextlib import contextmanager
 from typing import Any, Iterator, List, NamedTuple, Optional, Tuple, Union
@@ -10,6 +8,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from ..io import check_output, whole_path
 from ..layers import ACDAConv
 
 MINIMUM_OPSET = 17
@@ -134,9 +133,8 @@ def export_onnx(model: nn.Module,
                          f'but got {tuple(size)}')
     network = TensorModel(model)
     first = (1, channels or input_channels(model), *size)
-    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
-    temporary = f'{path}.{os.getpid()}.part'
-    try:
+    check_output(path)
+    with whole_path(path) as temporary:
         with _evaluating(network):
             comparisons = _write(network, first, temporary, opset, runtime)
         worst = max(comparisons, key=lambda c: c.error)
@@ -144,10 +142,6 @@ def export_onnx(model: nn.Module,
             raise ValueError(
                 f'the exported model differs by {worst.error:.2g} for an '
                 f'input of {worst.shape}, more than {tolerance:g}')
-        os.replace(temporary, path)
-    finally:
-        if osp.exists(temporary):
-            os.remove(temporary)
     return comparisons
 
 

@@ -1,12 +1,13 @@
 """Images that users hand in: paths, folders and arrays."""
 import os
 import os.path as osp
-from typing import List, Sequence, Tuple, Union
+import warnings
+from typing import Any, List, Sequence, Tuple, Union
 
 import numpy as np
-from PIL import Image, ImageOps
 
-EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+from ..io.pictures import EXTENSIONS, read_picture, to_channels, to_dtype
+
 Source = Union[str, os.PathLike, np.ndarray]
 
 
@@ -16,7 +17,9 @@ def list_sources(
 
     Args:
         inputs: A path, a folder, an array, or a sequence of them. Of a folder
-            the images in it are taken, by name, without its subfolders.
+            the images in it are taken, by name, without its subfolders and
+            without files that begin with a dot; a warning says how many
+            others there are.
 
     Returns:
         list[tuple[str, Source]]: The path, or 'image_<n>' for the n-th input
@@ -47,20 +50,30 @@ def list_sources(
         else:
             raise FileNotFoundError(f'{item} does not exist')
     if not sources:
-        raise ValueError('there is no image to count: the list is empty')
+        raise ValueError('there is no image to read: the list is empty')
     return sources
 
 
 def _images_in(folder: Union[str, os.PathLike]) -> List[str]:
-    names = sorted(name for name in os.listdir(folder)
-                   if name.lower().endswith(EXTENSIONS))
+    """Pictures by name; what macOS and others hide is none."""
+    files = sorted(name for name in os.listdir(folder)
+                   if not name.startswith('.')
+                   and osp.isfile(osp.join(folder, name)))
+    names = [name for name in files if name.lower().endswith(EXTENSIONS)]
+    others = [name for name in files if name not in set(names)]
     if not names:
+        found = f', but found {len(others)} others' if others else ''
         raise ValueError(f'folder {folder} holds no image: looked for '
-                         f'{", ".join(EXTENSIONS)}')
+                         f'{", ".join(EXTENSIONS)}{found}')
+    if others:
+        warnings.warn(
+            f'{len(others)} of {len(files)} files in {folder} are left out '
+            f'by their ending, {others[0]} the first: name one to have it '
+            'read')
     return [osp.join(folder, name) for name in names]
 
 
-def read_image(source: Source) -> np.ndarray:
+def read_image(source: Source, **options: Any) -> np.ndarray:
     """An image as the networks of this package take it.
 
     Grey images get three channels, an alpha channel is dropped, 16 bits
@@ -69,41 +82,39 @@ def read_image(source: Source) -> np.ndarray:
     Args:
         source: A path; or an array (H, W), (H, W, 1), BGR (H, W, 3) or BGRA
             (H, W, 4), of uint8 or uint16.
+        **options: Of :func:`mmacda.io.load_picture`, for paths.
 
     Returns:
         ndarray: (H, W, 3) uint8, BGR.
 
     Raises:
+        FileNotFoundError: If there is no such file.
         TypeError: If an array has another dtype.
         ValueError: If a file is not an image or is truncated, or an array
             has another shape.
     """
-    if isinstance(source, np.ndarray):
-        return _to_bgr(source, 'an array')
-    try:
-        with Image.open(source) as image:
-            image = ImageOps.exif_transpose(image)
-            if image.mode.startswith('I'):  # 16 bits; Pillow cuts off at 255
-                return _to_bgr(np.asarray(image).astype(np.uint16), source)
-            if image.mode == 'F':
-                raise ValueError('its pixels are floating-point numbers')
-            return np.asarray(image.convert('RGB'))[..., ::-1].copy()
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f'{source} cannot be read as an image: {error}'
-                         ) from error
+    if not isinstance(source, np.ndarray):
+        return read_picture(source, 3, np.uint8, 'bgr', **options)
+    array = check_array(source)
+    array = array.reshape(*array.shape[:2], -1)
+    return np.ascontiguousarray(to_channels(to_dtype(array, np.uint8), 3))
 
 
-def _to_bgr(array: np.ndarray, name: Source) -> np.ndarray:
-    if array.dtype == np.uint16:
-        array = (array >> 8).astype(np.uint8)
-    if array.dtype != np.uint8:
-        raise TypeError(f'{name} must be uint8 in 0 ... 255, or uint16, but '
-                        f'is {array.dtype}: scale and convert it')
-    if array.ndim == 2:
-        array = array[..., None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or not array.size:
-        raise ValueError(f'{name} must have the shape (H, W), (H, W, 1), '
-                         f'(H, W, 3) or (H, W, 4), but has {array.shape}')
-    if array.shape[2] == 1:
-        return np.repeat(array, 3, 2)
-    return array[..., :3].copy()
+def check_array(array: np.ndarray) -> np.ndarray:
+    """Refuse what is no grey, BGR or BGRA image of 8 or 16 bits.
+
+    Raises:
+        TypeError: If it is of another type.
+        ValueError: If it has another shape.
+    """
+    given = getattr(array, 'dtype', type(array).__name__)
+    if not isinstance(array, np.ndarray) or given not in (np.uint8,
+                                                          np.uint16):
+        raise TypeError('supported are arrays of 8 or 16 bits (uint8, '
+                        f'uint16), but got {given}: scale and convert it')
+    if array.ndim not in (2, 3) or not array.size or (
+            array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise ValueError(
+            'supported are grey, BGR and BGRA images of shape (H, W) or '
+            f'(H, W, C), but got {array.shape}')
+    return array

@@ -1,50 +1,48 @@
 """An image as a model takes it, and the network run on it."""
-import os.path as osp
 from typing import Any, Sequence
 
-import mmcv
 import numpy as np
 import torch
 import torch.nn as nn
 from mmengine.registry import TRANSFORMS
 from torch import Tensor
 
+from ..io.pictures import from_zero_to_one, read_picture, to_dtype
 from ..registry_types import type_names
 
-FLOAT_IMAGES = ('.tif', '.tiff')
 
-
-def read_image(path: str, model: nn.Module) -> np.ndarray:
+def read_image(path: str, model: nn.Module, **options: Any) -> np.ndarray:
     """Read an image with the channels that a model takes.
 
     Args:
-        path (str): Any format that mmcv reads, 8 bits per channel; TIFF as it
-            is, floating point included.
+        path (str): Any format. 16 bits become 8. Floating-point pixels, of
+            TIFF, are scaled to 0 ... 255, see :func:`mmacda.io.load_picture`;
+            a model that does not normalise its input gets them as they are.
         model (nn.Module): Grey if it takes a single channel, else colour, in
             the order in which the ``LoadImageFromFile`` of its config's test
             pipeline gives it, BGR if it does not say.
+        **options: Of :func:`mmacda.io.load_picture`, such as ``max_pixels``.
 
     Returns:
-        np.ndarray: Shape (H, W, 1 or 3), uint8, from TIFF also float32.
+        np.ndarray: Shape (H, W, 1 or 3), uint8, or float32 of a
+        floating-point file.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not an image of that kind.
+        ValueError: If it is not an image.
     """
-    channels = image_channels(model)
-    if not osp.isfile(path):
-        raise FileNotFoundError(f'there is no image {path}')
-    flag = 'grayscale' if channels == 1 else 'color'
-    if path.lower().endswith(FLOAT_IMAGES):
-        flag = 'unchanged'
-    image = mmcv.imread(path, flag, channel_order=channel_order(model))
-    if image is None:
-        raise ValueError(f'{path} cannot be read as an image')
-    image = image if image.ndim == 3 else image[..., None]
-    if image.shape[2] != channels:
-        raise ValueError(f'{path} has {image.shape[2]} channels, but the '
-                         f'model takes {channels}')
-    return image
+    normalises = getattr(
+        getattr(model, 'data_preprocessor', None), 'mean', None) is not None
+    image = read_picture(
+        path,
+        image_channels(model),
+        order=channel_order(model),
+        raw_floats=True,
+        **options)
+    if image.dtype != np.float32:
+        return to_dtype(image, np.uint8)
+    return from_zero_to_one(image, path) * np.float32(255) if normalises \
+        else image
 
 
 def image_channels(model: nn.Module) -> int:

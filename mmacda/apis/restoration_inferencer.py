@@ -1,21 +1,21 @@
 """Restoration of photographs of any size, depth and number of channels."""
-import os
-import os.path as osp
 import sys
 from importlib.util import find_spec
-from typing import Any, Iterator, Optional, Tuple, Union
+from typing import Any, Optional, Union
 
 import mmcv
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.utils import ProgressBar, mkdir_or_exist
+from mmengine.utils import ProgressBar
 
+from ..io import check_output, load_picture, write_picture
+from ..io.picture_writer import check_ending, check_picture
+from ..io.pictures import WHITE
+from ..io.tiling import Tile, scale_window, tile_image
+from .images import check_array
 from .load_model import load_model
 
-WHITE = {np.dtype('uint8'): 255, np.dtype('uint16'): 65535}
-# What holds 16 bits, and an alpha channel.
-LOSSLESS = ('.png', '.tif', '.tiff')
 # Of networks that do not tell: their results with tiles are close, not equal.
 DEFAULT_RADIUS, DEFAULT_DIVISOR = 64, 16
 
@@ -70,13 +70,14 @@ class RestorationInferencer:
             image (np.ndarray): uint8 or uint16 of shape (H, W) or (H, W, C):
                 grey, BGR or BGRA. Alpha is not restored, but interpolated if
                 the model enlarges.
-            tile (int, optional): Side of the tiles in pixels, to bound the
-                memory. Default: None, the whole image at once.
-            overlap (int, optional): Pixels around each tile that are
-                processed with it and dropped. Default: None, the network's
+            tile (int, optional): Side of a tile in pixels, without its
+                context, to bound the memory. Default: None, the whole image
+                at once.
+            overlap (int, optional): Context around each tile in pixels, which
+                is processed with it and dropped. Default: None, the network's
                 receptive field, with which the result is that of the whole
                 image; 64 if the network does not tell.
-            progress (bool): Show a progress bar. Default: False.
+            progress (bool): Show a progress bar of the tiles. Default: False.
 
         Returns:
             np.ndarray: dtype and channels of ``image``.
@@ -85,50 +86,46 @@ class RestorationInferencer:
             TypeError: If the dtype is not supported.
             ValueError: If the shape, ``tile`` or ``overlap`` is not.
         """
-        _check_image(image)
-        overlap = self.radius if overlap is None else overlap
-        if tile is not None and tile < 1:
-            raise ValueError(f'tile must be positive, but got {tile}')
-        if overlap < 0:
-            raise ValueError(f'overlap must not be negative, but got '
-                             f'{overlap}')
-        channels = 1 if image.ndim == 2 else image.shape[2]
+        check_array(image)
         # At multiples of the divisor the network's grid stays in place.
-        tile, overlap = (
-            None if n is None else -(-n // self.divisor) * self.divisor
-            for n in (tile, overlap))
+        tiles = tile_image(image.shape[:2], tile,
+                           self.radius if overlap is None else overlap,
+                           self.divisor)
         colour = image.reshape(*image.shape[:2], -1)[..., :3]
-        white = WHITE[image.dtype]
-        windows = list(_windows(image.shape[:2], tile, overlap))
-        bar = ProgressBar(
-            len(windows), file=sys.stderr) if progress else None
+        bar = ProgressBar(len(tiles), file=sys.stderr) if progress else None
         result = None
-        for inner, outer in windows:
-            pixels = colour[outer].astype(np.float32) * (255 / white)
-            if channels == 1:
-                pixels = pixels.repeat(3, axis=2)
-            restored = self._predict(pixels)
-            scale = restored.shape[0] // pixels.shape[0]
-            if channels == 1:
-                restored = restored.mean(2, keepdims=True)
+        for piece in tiles:
+            restored = self._restore(colour, piece)
+            scale = restored.shape[0] // (
+                piece.inner[0].stop - piece.inner[0].start)
             if result is None:
-                result = np.empty((image.shape[0] * scale,
-                                   image.shape[1] * scale, colour.shape[2]),
-                                  image.dtype)
-            inside = _scaled(inner, scale)
-            result[inside] = np.round(
-                restored[_scaled(inner, scale, outer)] * (white / 255))
+                size = (image.shape[0] * scale, image.shape[1] * scale)
+                result = np.empty((*size, colour.shape[2]), image.dtype)
+            result[scale_window(piece.inner, scale)] = restored
             if bar is not None:
                 bar.update()
         if bar is not None:
             bar.file.write('\n')
-        if channels == 4:
+        if image.ndim == 3 and image.shape[2] == 4:
             alpha = image[..., 3]
-            if result.shape[:2] != alpha.shape:
+            if size != alpha.shape:
                 alpha = mmcv.imresize(
-                    alpha, result.shape[1::-1], interpolation='bicubic')
+                    alpha, size[::-1], interpolation='bicubic')
             result = np.dstack([result, alpha])
-        return result.reshape(*result.shape[:2], *image.shape[2:])
+        return result.reshape(*size, *image.shape[2:])
+
+    def _restore(self, colour: np.ndarray, piece: Tile) -> np.ndarray:
+        """The tile alone, in the values of ``colour``, rounded."""
+        white = WHITE[colour.dtype]
+        pixels = colour[piece.outer].astype(np.float32) * (255 / white)
+        if colour.shape[2] == 1:
+            pixels = pixels.repeat(3, axis=2)
+        restored = self._predict(pixels)
+        scale = restored.shape[0] // pixels.shape[0]
+        restored = restored[scale_window(piece.inner_of_outer, scale)]
+        if colour.shape[2] == 1:
+            restored = restored.mean(2, keepdims=True)
+        return np.round(restored * (white / 255))
 
     @torch.no_grad()
     def _predict(self, pixels: np.ndarray) -> np.ndarray:
@@ -146,49 +143,51 @@ class RestorationInferencer:
             dict(inputs=[inputs], data_samples=[sample]))
         return sample.output.pred_img.numpy().transpose(1, 2, 0)
 
-    def file(self, path: str, out: str, **kwargs: Any) -> None:
+    def file(self,
+             path: str,
+             out: str,
+             white: Optional[int] = None,
+             max_pixels: Optional[int] = None,
+             **kwargs: Any) -> None:
         """Restore a picture on disk.
 
         Args:
             path (str): PNG, JPEG, TIFF, ... A camera's rotation mark is
                 applied.
-            out (str): File to write. 16 bits and alpha need .png or .tif.
+            out (str): File to write, never ``path`` itself. 16 bits need
+                .png or .tif, alpha these or .webp. The colour profile is
+                kept.
+            white (int, optional): See :func:`mmacda.io.load_picture`.
+            max_pixels (int, optional): See :func:`mmacda.io.load_picture`.
             **kwargs: Of :meth:`__call__`.
 
         Raises:
             FileNotFoundError: If there is no such file.
+            OSError: If ``out`` cannot be written.
             ValueError: If it is no picture, or ``out`` cannot hold it.
         """
-        image = read_picture(path)
-        check_format(image, out)
-        try:
-            restored = self(image, **kwargs)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f'{path}: {error}') from error
-        mkdir_or_exist(osp.dirname(osp.abspath(out)))
-        stem, extension = osp.splitext(out)
-        temporary = f'{stem}.{os.getpid()}{extension}'
-        mmcv.imwrite(restored, temporary)
-        os.replace(temporary, out)
+        check_ending(out)
+        check_output(out, [path])
+        picture = load_picture(
+            path, order='bgr', white=white, max_pixels=max_pixels)
+        check_picture(out, picture.pixels.shape, picture.pixels.dtype)
+        restored = self(picture.pixels, **kwargs)
+        write_picture(out, restored, 'bgr', picture.icc_profile)
 
 
-def read_picture(path: str) -> np.ndarray:
+def read_picture(path: str, **options: Any) -> np.ndarray:
     """A picture in its own depth and channels: grey, BGR or BGRA.
+
+    Args:
+        path (str): File.
+        **options: Of :func:`mmacda.io.load_picture`.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no picture.
     """
-    image = mmcv.imread(path, flag='unchanged', backend='cv2')
-    if image is None:
-        raise ValueError(f'{path} cannot be read: it is no picture, or it is '
-                         'damaged')
-    # 'unchanged' leaves a camera's rotation mark aside; the others apply it.
-    if image.dtype == np.uint8 and image.ndim == 2:
-        image = mmcv.imread(path, flag='grayscale', backend='cv2')
-    elif image.dtype == np.uint8 and image.shape[2] == 3:
-        image = mmcv.imread(path, flag='color', backend='cv2')
-    return image
+    pixels = load_picture(path, order='bgr', **options).pixels
+    return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
 
 def check_format(image: np.ndarray, out: str) -> None:
@@ -197,50 +196,4 @@ def check_format(image: np.ndarray, out: str) -> None:
     Raises:
         ValueError: If it does.
     """
-    extension = osp.splitext(out)[1].lower()
-    if extension in LOSSLESS:
-        return
-    for what, found in (('16 bits', image.dtype == np.uint16),
-                        ('an alpha channel',
-                         image.ndim == 3 and image.shape[2] == 4)):
-        if found:
-            raise ValueError(f'the photograph has {what}, which {out} cannot '
-                             f'hold: use {", ".join(LOSSLESS)}')
-
-
-def _check_image(image: np.ndarray) -> None:
-    given = getattr(image, 'dtype', type(image).__name__)
-    if not isinstance(image, np.ndarray) or given not in WHITE:
-        raise TypeError('supported are arrays of 8 or 16 bits (uint8, '
-                        f'uint16), but got {given}')
-    if image.ndim not in (2, 3) or image.ndim == 3 \
-            and image.shape[2] not in (1, 3, 4) or 0 in image.shape:
-        raise ValueError('supported are grey, BGR and BGRA images of shape '
-                         f'(H, W) or (H, W, C), but got {image.shape}')
-
-
-Window = Tuple[slice, slice]
-
-
-def _windows(shape: Tuple[int, int], tile: Optional[int],
-             overlap: int) -> Iterator[Tuple[Window, Window]]:
-    """Tiles, and the same with the overlap inside the image."""
-    starts = [range(0, side, tile or side) for side in shape]
-    for top in starts[0]:
-        for left in starts[1]:
-            begin = (top, left)
-            end = [
-                min(b + (tile or side), side) for b, side in zip(begin, shape)
-            ]
-            yield tuple(map(slice, begin, end)), tuple(
-                slice(max(b - overlap, 0), min(e + overlap, side))
-                for b, e, side in zip(begin, end, shape))
-
-
-def _scaled(window: Window, scale: int,
-            origin: Optional[Window] = None) -> Window:
-    """The window in the enlarged image, relative to that of an origin."""
-    offsets = [s.start for s in origin] if origin else (0, 0)
-    return tuple(
-        slice((s.start - o) * scale, (s.stop - o) * scale)
-        for s, o in zip(window, offsets))
+    check_picture(out, image.shape, image.dtype)

@@ -2,8 +2,6 @@
 import json
 import os
 import os.path as osp
-import shutil
-import tempfile
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 
+from ..io import read_picture, whole_folder
 from .degradation import LENSES, add_camera_noise, enlarge, reduce
 
 # No picture, and no scene, is in both. What is blurred, noisy or drawn among
@@ -48,7 +47,7 @@ def read_photograph(name: str) -> np.ndarray:
     if not osp.isfile(path):
         raise FileNotFoundError(
             f'scikit-image has no {path}: 0.18 to 0.26 ship it')
-    return mmcv.imread(path, channel_order='rgb', backend='pillow')
+    return read_picture(path, 3, np.uint8)
 
 
 def write_photographs(root: str, layout: str, seed: int = 0) -> str:
@@ -88,9 +87,7 @@ def write_photographs(root: str, layout: str, seed: int = 0) -> str:
     if _is_written(folder, settings):
         return folder
     print_log(f'Writing degraded photographs to {folder}', logger='current')
-    os.makedirs(root, exist_ok=True)
-    temporary = tempfile.mkdtemp(prefix=f'.{layout}.', dir=root)
-    try:
+    with whole_folder(folder) as temporary:
         for split, names in SPLITS.items():
             for number, name in enumerate(names, 1):
                 image = read_photograph(name)
@@ -99,16 +96,10 @@ def write_photographs(root: str, layout: str, seed: int = 0) -> str:
                 else:
                     _write_blur(temporary, split, number, image, seed,
                                 layout == 'realsr')
-        with open(osp.join(temporary, MARKER), 'w', encoding='utf-8') as file:
+        with open(
+                osp.join(temporary, MARKER), 'w', encoding='utf-8') as file:
             json.dump(settings, file)
-        os.chmod(temporary, 0o755)  # mkdtemp's folders are private
-        try:
-            os.rename(temporary, folder)
-        except OSError:  # another process was faster
-            if not _is_written(folder, settings):
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    _is_written(folder, settings)  # or another process wrote something else
     return folder
 
 

@@ -7,7 +7,11 @@ from typing import Any, Sequence
 from mmengine.dataset import ConcatDataset
 from mmengine.registry import DATASETS
 
+from ..io.pictures import EXTENSIONS
+
 SPLITS = ('Train', 'Test')
+# mmagic's own leave out some formats without a word, and compare the case.
+SUFFIXES = (*EXTENSIONS, *(e.upper() for e in EXTENSIONS))
 
 
 @DATASETS.register_module()
@@ -57,7 +61,7 @@ def RealSR(data_root: str,
                 data_prefix=dict(img=folder, gt=folder),
                 filename_tmpl=dict(img=f'{{}}_LR{scale}', gt='{}_HR'),
                 pipeline=list(pipeline),
-                **kwargs))
+                **{'img_suffix': SUFFIXES, **kwargs}))
     return ConcatDataset(datasets)
 
 
@@ -74,8 +78,12 @@ def check_pairs(folder: str, scale: int) -> None:
             'of RealSR, with the folders Canon and Nikon')
     found = {'HR': set(), f'LR{scale}': set()}
     for name in os.listdir(folder):
-        match = re.fullmatch(rf'(.+)_(HR|LR{scale})(\.\w+)', name)
+        match = re.fullmatch(rf'([^.].*)_(HR|LR{scale})(\.\w+)', name)
         if match:
+            if match[3].lower() not in EXTENSIONS:
+                raise ValueError(
+                    f'{osp.join(folder, name)} is named as an image, but of '
+                    f'none of the formats {", ".join(EXTENSIONS)}')
             found[match[2]].add(match[1] + match[3])
     high, low = found.values()
     if not high | low:

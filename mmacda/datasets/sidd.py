@@ -1,7 +1,8 @@
 """The Smartphone Image Denoising Dataset (SIDD) on disk, sRGB.
 
-Training pairs are ``Data/<instance>/<number>_{GT,NOISY}_SRGB_<shot>.PNG``;
-the blocks for validation and benchmark are arrays in .mat files.
+Training pairs are ``Data/<instance>/<number>_{GT,NOISY}_SRGB_<shot>.PNG`` in
+SIDD-Medium and ``Data/<number>_<...>/{GT,NOISY}_SRGB_<shot>.PNG`` in
+SIDD-Small; the blocks for validation and benchmark are arrays in .mat files.
 """
 import json
 import os
@@ -13,9 +14,13 @@ from typing import Dict, List, NamedTuple, Tuple
 import numpy as np
 from mmengine.utils import track_progress_rich
 
+from ..io import picture_size, read_mat, read_picture, whole_file
+from ..io.pictures import EXTENSIONS
+
 # Images, blocks per image, height, width, RGB.
 BLOCKS_SHAPE = (40, 32, 256, 256, 3)
-FILE_NAME = re.compile(r'(.+)_(GT|NOISY)_SRGB_(\d+)\.png', re.IGNORECASE)
+FILE_NAME = re.compile(r'(?:(.+)_)?(GT|NOISY)_SRGB_(\d+)(\.\w+)',
+                       re.IGNORECASE)
 TILING_FILE = 'tiling.json'
 
 
@@ -39,18 +44,24 @@ def find_pairs(root: str) -> List[Pair]:
     Args:
         root (str): Unpacked SIDD_Medium_Srgb or SIDD_Small_sRGB_Only; the
             depth of its folders and the case of its names do not matter.
+            Hidden files and folders, which begin with a dot, are none.
 
     Raises:
         ValueError: If there are none, a picture has no partner, or two have
             one name.
     """
     found: Dict[str, Dict[str, str]] = {}
-    for folder, _, files in os.walk(root):
+    for folder, below, files in os.walk(root):
+        below[:] = [name for name in below if not name.startswith('.')]
         for file in files:
             match = FILE_NAME.fullmatch(file)
-            if not match:
+            if not match or file.startswith('.'):
                 continue
-            number, kind, shot = match.groups()
+            number, kind, shot, ending = match.groups()
+            if ending.lower() not in EXTENSIONS:
+                continue
+            if number is None:  # of the small set, where the folder has it
+                number = os.path.basename(folder).split('_')[0]
             path = os.path.join(folder, file)
             kinds = found.setdefault(f'{number}_{shot}', {})
             if kind.upper() in kinds:
@@ -59,7 +70,8 @@ def find_pairs(root: str) -> List[Pair]:
             kinds[kind.upper()] = path
     if not found:
         raise ValueError(
-            f'{root!r} holds no picture named as 0001_NOISY_SRGB_010.PNG: it '
+            f'{root!r} holds no picture named as 0001_NOISY_SRGB_010.PNG, or '
+            'as NOISY_SRGB_010.PNG in a folder that begins with 0001_: it '
             'must be the unpacked folder of SIDD_Medium_Srgb or '
             'SIDD_Small_sRGB_Only')
     single = [next(iter(kinds.values())) for kinds in found.values()
@@ -125,7 +137,8 @@ def cut_pairs(root: str,
                              f'with {tiling}: choose another folder')
     for kind in ('noisy', 'gt'):
         (Path(out) / kind).mkdir(parents=True, exist_ok=True)
-    _write(record, json.dumps(tiling).encode())
+    with whole_file(record, 'w') as file:
+        json.dump(tiling, file)
     counts = track_progress_rich(
         partial(_cut_pair, out=out, tile=tile, step=step),
         [(pair, ) for pair in pairs],
@@ -158,23 +171,16 @@ def _cut_pair(pair: Pair, out: str, tile: int, step: int) -> int:
         import cv2
         pictures = [_read(pair.clean), _read(pair.noisy)]
         for (top, left), files in missing.items():
-            for picture, file in zip(pictures, files):
+            for picture, path in zip(pictures, files):
                 cut = picture[top:top + tile, left:left + tile]
-                _write(file, cv2.imencode('.png', cut)[1].tobytes())
+                with whole_file(path) as file:
+                    file.write(cv2.imencode('.png', cut)[1].tobytes())
     return len(corners)
 
 
 def _check_sizes(pair: Pair) -> Tuple[int, int]:
     """Height and width of both pictures, from their headers."""
-    from PIL import Image
-    sizes = []
-    for path in (pair.noisy, pair.clean):
-        try:
-            with Image.open(path) as picture:
-                sizes.append(picture.size)
-        except OSError as error:
-            raise ValueError(f'{path} cannot be read as a picture: '
-                             f'{error}') from error
+    sizes = [picture_size(path) for path in (pair.noisy, pair.clean)]
     if sizes[0] != sizes[1]:
         raise ValueError(f'{pair.noisy} has {sizes[0][0]} x {sizes[0][1]} '
                          f'pixels, but {pair.clean} has {sizes[1][0]} x '
@@ -183,20 +189,11 @@ def _check_sizes(pair: Pair) -> Tuple[int, int]:
 
 
 def _read(path: str) -> np.ndarray:
-    import cv2
-    picture = cv2.imread(path, cv2.IMREAD_UNCHANGED)
-    if picture is None:
-        raise ValueError(f'{path} cannot be decoded: the file is damaged')
+    picture = read_picture(path, order='bgr', upright=False)
     if picture.dtype != np.uint8 or picture.shape[2:] != (3, ):
         raise ValueError(f'{path} must have 8 bits and 3 channels, but it has '
                          f'{picture.dtype} {picture.shape}')
     return picture
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f'{path.name}.part')
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
 
 
 def load_blocks(path: str,
@@ -215,13 +212,7 @@ def load_blocks(path: str,
     Raises:
         ValueError: If the file is not of this form.
     """
-    from scipy.io import loadmat
-    try:
-        content = loadmat(path)
-    except (ValueError, NotImplementedError, TypeError) as error:
-        raise ValueError(f'{path} cannot be read as a .mat file of version 5: '
-                         f'{error}') from error
-    content = {k: v for k, v in content.items() if not k.startswith('__')}
+    content = read_mat(path)
     name = Path(path).stem
     if name not in content and len(content) != 1:
         raise ValueError(f'{path} has no variable {name!r}, only '

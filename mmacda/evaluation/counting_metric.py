@@ -3,13 +3,14 @@ import csv
 import json
 import logging
 import math
-import os
 from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmengine.registry import METRICS
+
+from ..io import check_output, whole_file
 
 FIELDS = ('img_path', 'gt_count', 'pred_count', 'error')
 
@@ -61,6 +62,7 @@ class CountingMetric(BaseMetric):
         collect_dir (str, optional): See BaseMetric.
 
     Raises:
+        OSError: If ``out_file`` cannot be written.
         ValueError: If there are no images, or samples lack a count.
     """
 
@@ -79,6 +81,8 @@ class CountingMetric(BaseMetric):
         if out_file is not None and not out_file.endswith(('.json', '.csv')):
             raise ValueError('out_file must end with .json or .csv, but got '
                              f'{out_file!r}')
+        if out_file is not None:
+            check_output(out_file)
         self.out_file = out_file
         self.levels = tuple(levels)
 
@@ -150,19 +154,11 @@ class CountingMetric(BaseMetric):
                                [r['pred_count'] for r in results])
 
     def _dump(self, results: List[dict]) -> None:
-        """Write to a temporary name and move, so that no half is left."""
-        folder = os.path.dirname(os.path.abspath(self.out_file))
-        os.makedirs(folder, exist_ok=True)
-        temporary = f'{self.out_file}.{os.getpid()}.tmp'
-        try:
-            with open(temporary, 'w', newline='', encoding='utf-8') as file:
-                if self.out_file.endswith('.csv'):
-                    writer = csv.DictWriter(file, FIELDS + self.levels)
-                    writer.writeheader()
-                    writer.writerows(results)
-                else:
-                    json.dump([_json_row(r) for r in results], file, indent=1)
-            os.replace(temporary, self.out_file)
-        finally:
-            if os.path.exists(temporary):
-                os.remove(temporary)
+        """Write all of it, or nothing."""
+        with whole_file(self.out_file, 'w', newline='') as file:
+            if self.out_file.endswith('.csv'):
+                writer = csv.DictWriter(file, FIELDS + self.levels)
+                writer.writeheader()
+                writer.writerows(results)
+            else:
+                json.dump([_json_row(r) for r in results], file, indent=1)

@@ -6,6 +6,8 @@ from typing import Optional
 
 import numpy as np
 
+from ..io import whole_file
+
 FORMATS = ('.mat', '.csv')
 
 
@@ -41,8 +43,6 @@ def write_submission(blocks: np.ndarray,
         raise ValueError('blocks must be uint8 of shape (images, blocks, '
                          f'height, width, 3), but got {blocks.dtype} of '
                          f'shape {blocks.shape}')
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    temporary = f'{path}.part'
     if ending == '.mat':
         from scipy.io import savemat
         cells = np.empty(blocks.shape[:2], object)
@@ -52,17 +52,16 @@ def write_submission(blocks: np.ndarray,
             DenoisedBlocksSrgb=cells,
             TimeMPSrgb=float(seconds_per_megapixel),
             OptionalData=information or dict(MethodName=''))
-        with open(temporary, 'wb') as file:
+        with whole_file(path) as file:
             savemat(file, content, do_compression=True)
     else:
-        with open(temporary, 'w', newline='', encoding='utf-8') as file:
+        with whole_file(path, 'w', newline='') as file:
             writer = csv.writer(file)
             writer.writerow(('ID', 'BLOCK'))
             flat = blocks.reshape(-1, *blocks.shape[2:])
             for index, block in enumerate(flat):
                 text = base64.b64encode(block.tobytes()).decode('ascii')
                 writer.writerow((index, text))
-    os.replace(temporary, path)
 
 
 def check_format(path: str) -> str:

@@ -2,6 +2,7 @@
 import errno
 import os
 import os.path as osp
+import shutil
 import stat
 from contextlib import contextmanager, suppress
 from secrets import token_hex
@@ -91,6 +92,39 @@ def whole_path(path: Path) -> Iterator[str]:
     finally:
         with suppress(OSError):
             os.remove(temporary)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[str]:
+    """A temporary folder that becomes ``path`` when the block ends.
+
+    If another process was faster, its folder stays and this one is removed,
+    as it is if the block is left by an error or Ctrl-C.
+
+    Args:
+        path (str | PathLike): Folder to create, in a folder that is made
+            where it is missing.
+
+    Yields:
+        str: Folder beside it to write to.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    target = osp.realpath(os.fspath(path))
+    draft = osp.join(
+        osp.dirname(target), f'.{os.getpid()}-{token_hex(4)}{PART}')
+    try:
+        with _named_errors(path, draft):
+            os.makedirs(draft)
+            yield draft
+            try:
+                os.rename(draft, target)
+            except OSError:
+                if not osp.isdir(target):
+                    raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:

@@ -9,7 +9,7 @@ from mmengine.registry import MODELS
 from PIL import Image
 
 from mmacda.apis import CrowdCountingInferencer
-from mmacda.apis.crowd_counting_inferencer import OVERLAP
+from mmacda.apis.receptive_radius import receptive_radius
 from mmacda.structures import CountingDataSample
 
 CONFIG = Path(
@@ -89,23 +89,24 @@ def test_tiles_count_as_the_whole_image(inferencer, shape):
     """The overlap reaches as far as the receptive field: no difference."""
     pixels = image(*shape)
     whole, = inferencer(pixels, tile=None)
-    tiled, = inferencer(pixels, tile=2 * OVERLAP + 64, batch_size=3)
+    tiled, = inferencer(pixels, tile=64, batch_size=3)
     torch.testing.assert_close(
         tiled.pred_density, whole.pred_density, rtol=1e-3, atol=1e-6)
     assert tiled.pred_count == pytest.approx(whole.pred_count, rel=1e-4)
-    rough, = inferencer(pixels, tile=128, overlap=32)
+    rough, = inferencer(pixels, tile=64, overlap=32)
     assert rough.pred_count == pytest.approx(whole.pred_count, rel=1e-2)
     assert not torch.equal(rough.pred_density, whole.pred_density)
 
 
 def test_the_overlap_is_the_receptive_field(inferencer):
     """No farther pixel has a gradient in a cell of stride 16."""
-    start = OVERLAP + 32
+    radius = receptive_radius(inferencer.model, 16)
+    start = 16 * (radius // 16 + 3)
     pixels = torch.randn(1, 3, 16, 2 * start + 16, requires_grad=True)
     inferencer.model(pixels)[..., start // 2:start // 2 + 8].sum().backward()
     reached = pixels.grad.abs().sum((0, 1, 2)).nonzero().flatten()
     left, right = start - reached.min(), reached.max() - (start + 15)
-    assert OVERLAP - 16 < max(left, right) <= OVERLAP
+    assert radius - 16 < max(left, right) <= radius
 
 
 def test_pictures_and_no_maps(inferencer, tmp_path):
@@ -120,6 +121,57 @@ def test_pictures_and_no_maps(inferencer, tmp_path):
     ]
     picture = np.asarray(Image.open(tmp_path / 'out' / 'x.jpg'))
     assert picture.shape[1] == 2 * 192 and picture.std() > 10
+
+
+def test_an_input_is_never_replaced(inferencer, tmp_path):
+    path = tmp_path / 'holiday.jpg'
+    Image.fromarray(image(40, 30)).save(path)
+    before = path.read_bytes()
+    for _ in range(2):  # the same place for the same photograph
+        sample, = inferencer(str(path), out_dir=tmp_path)
+        assert sample.picture_path == str(tmp_path / 'holiday_1.jpg')
+    assert path.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        'holiday.jpg', 'holiday_1.jpg']
+
+
+def test_arrays_one_by_one_have_a_picture_each(inferencer, tmp_path):
+    for _ in range(3):
+        inferencer(image(32, 32), out_dir=tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        'image_0.jpg', 'image_1.jpg', 'image_2.jpg']
+
+
+def test_a_folder_that_cannot_be_written_is_said_first(inferencer, tmp_path):
+    path = tmp_path / 'a.png'
+    Image.fromarray(image(40, 30)).save(path)
+    with pytest.raises(OSError, match='a.png is not a folder'):
+        inferencer.stream([image(32, 32)], out_dir=path)
+
+
+@pytest.mark.parametrize('batch_size', [1, 4])
+def test_one_bad_file_among_many(inferencer, tmp_path, batch_size):
+    for name in ('1.png', '2.png', '4.png'):
+        Image.fromarray(image(40, 30)).save(tmp_path / name)
+    (tmp_path / '3.png').write_bytes((tmp_path / '1.png').read_bytes()[:99])
+    (tmp_path / '._1.png').write_bytes(b'of macOS')
+    (tmp_path / 'notes.txt').touch()
+    bad = []
+    with pytest.warns(UserWarning, match='1 of 5 files in .*notes.txt'):
+        results = list(inferencer.stream(
+            tmp_path, batch_size=batch_size,
+            on_error=lambda name, error: bad.append((name, str(error)))))
+    assert [r.img_path[-5:] for r in results] == ['1.png', '2.png', '4.png']
+    (name, words), = bad
+    assert name.endswith('3.png') and f'{name} cannot be read' in words
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match='3.png'):
+        inferencer(tmp_path, batch_size=batch_size)
+
+
+def test_results_come_one_by_one(inferencer):
+    stream = inferencer.stream([image(32, 32)] * 2)
+    assert next(stream).img_path == 'image_0'
+    stream.close()  # as Ctrl-C does
 
 
 def test_the_test_pipeline_prepares(config, weights):
@@ -140,8 +192,10 @@ def test_the_test_pipeline_prepares(config, weights):
 def test_bad_options(inferencer):
     with pytest.raises(ValueError, match='batch_size'):
         inferencer(image(32, 32), batch_size=0)
-    with pytest.raises(ValueError, match='tiles of 100 pixels'):
-        inferencer(image(200, 32), tile=100, overlap=50)
+    with pytest.raises(ValueError, match='tile must be positive'):
+        inferencer(image(200, 32), tile=0)
+    with pytest.raises(ValueError, match='overlap must not be negative'):
+        inferencer(image(200, 32), tile=100, overlap=-1)
     with pytest.raises(TypeError, match='float64'):
         inferencer([image(32, 32), image(32, 32) / 255])
 

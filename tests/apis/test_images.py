@@ -86,7 +86,7 @@ def test_bad_files_are_named(tmp_path):
         with pytest.raises(ValueError, match='bad.jpg cannot be read'):
             read_image(path)
     path = tmp_path / 'float.tif'
-    save(path, RGB[..., 0].astype(np.float32))
+    save(path, RGB[..., 0].astype(np.float32) * 2)
     with pytest.raises(ValueError, match='float.tif cannot.*floating-point'):
         read_image(path)
 
@@ -95,8 +95,11 @@ def test_folders_files_and_arrays(tmp_path):
     for name in ('b.JPG', 'a.png', 'notes.txt', 'sub/c.png'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
+    (tmp_path / '._a.png').touch()
     folder = [str(tmp_path / 'a.png'), str(tmp_path / 'b.JPG')]
-    assert list_sources(tmp_path) == [(p, p) for p in folder]
+    with pytest.warns(UserWarning, match='1 of 3 files .*notes.txt'):
+        assert list_sources(tmp_path) == [(p, p) for p in folder]
+    (tmp_path / 'notes.txt').unlink()
     names = [name for name, _ in list_sources([RGB, folder[1], tmp_path])]
     assert names == ['image_0', folder[1], *folder]
     assert list_sources(RGB)[0][1] is RGB

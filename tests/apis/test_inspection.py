@@ -3,6 +3,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn as nn
 from mmengine.config import Config
 
 from mmacda.apis.inspection import (displayed, image_channels, preprocess,
@@ -87,16 +88,39 @@ def test_image_channels():
 
 def test_unreadable_images(tmp_path, image_file):
     model = load_model(config())
-    with pytest.raises(FileNotFoundError, match='there is no image'):
+    with pytest.raises(FileNotFoundError, match='absent.png does not exist'):
         read_image(str(tmp_path / 'absent.png'), model)
     path = tmp_path / 'broken.png'
     path.write_text('nothing of the kind', encoding='utf-8')
     with pytest.raises(ValueError, match='broken.png cannot be read'):
         read_image(str(path), model)
-    colour = str(tmp_path / 'colour.tiff')
-    cv2.imwrite(colour, RGB)
-    with pytest.raises(ValueError, match='has 3 channels, but the model'):
-        read_image(colour, model)
+
+
+@pytest.mark.parametrize('ending', ['tiff', 'png'])
+@pytest.mark.parametrize('channels', [1, 3])
+def test_16_bits_become_8(tmp_path, ending, channels):
+    deep = RGB.astype(np.uint16) * 257
+    path = str(tmp_path / f'deep.{ending}')
+    cv2.imwrite(path, deep[..., ::-1] if channels == 3 else deep[..., 0])
+    image = read_image(path, nn.Conv2d(3, 3, 3))
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(
+        image, RGB[..., ::-1] if channels == 3 else RGB[..., [0, 0, 0]])
+    assert read_image(path, load_model(config())).shape == (5, 7, 1)
+
+
+def test_floats_are_scaled_for_a_model_that_normalises(tmp_path):
+    from mmengine.model import ImgDataPreprocessor
+    model = colour_model(ImgDataPreprocessor(mean=[1.] * 3, std=[2.] * 3))
+    path = str(tmp_path / 'float.tiff')
+    for white in (1, 255):
+        cv2.imwrite(path, RGB[..., 0] * np.float32(white / 255))
+        image = read_image(path, model)
+        assert image.dtype == np.float32
+        np.testing.assert_allclose(image, RGB[..., [0, 0, 0]], atol=1e-4)
+    cv2.imwrite(path, RGB[..., 0].astype(np.float32) - 500)
+    with pytest.raises(ValueError, match='float.tiff cannot be read'):
+        read_image(path, model)
 
 
 def test_network_that_cannot_take_the_size():

@@ -163,6 +163,30 @@ def test_bad_files(restore, tmp_path):
     assert not Path(out).exists()
 
 
+def test_profile_and_depth_are_kept(restore, tmp_path):
+    profile = b'a profile' * 99
+    Image.fromarray(picture(9, 12, 3)).save(
+        tmp_path / 'a.jpg', icc_profile=profile)
+    restore.file(str(tmp_path / 'a.jpg'), str(tmp_path / 'b.png'))
+    assert Image.open(tmp_path / 'b.png').info['icc_profile'] == profile
+
+
+def test_an_input_is_never_written_to(restore, tmp_path):
+    path = tmp_path / 'a.png'
+    mmcv.imwrite(picture(9, 12, 3), str(path))
+    before = path.read_bytes()
+    (tmp_path / 'link.png').symlink_to(path)
+    for out in (path, tmp_path / 'link.png'):
+        with pytest.raises(ValueError, match='is an input, which is never'):
+            restore.file(str(path), str(out))
+    with pytest.raises(OSError, match='it is a folder'):
+        (tmp_path / 'folder.png').mkdir()
+        restore.file(str(path), str(tmp_path / 'folder.png'))
+    with pytest.raises(ValueError, match='must end in'):
+        restore.file(str(path), str(tmp_path / 'a.jp'))
+    assert path.read_bytes() == before
+
+
 def test_command(files, tmp_path, monkeypatch, capsys):
     config, checkpoint, _ = files
     photos = [str(tmp_path / f'{name}.png') for name in 'ab']

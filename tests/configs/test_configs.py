@@ -16,6 +16,7 @@ from mmengine.registry import DATASETS, MODELS, RUNNERS
 from mmengine.runner import Runner
 from PIL import Image
 
+from tests.box_layouts import write_picture, write_voc
 from tests.crowd_layouts import write_nwpu, write_shanghaitech, write_ucf_qnrf
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -89,7 +90,21 @@ def write_synthetic_crowd(root, monkeypatch):
     monkeypatch.setattr(SyntheticCrowd, 'NUM_IMAGES', dict(train=3, test=1))
 
 
+def write_class_folders(root, monkeypatch):
+    for split in ('train', 'test'):
+        for i in range(BATCH):
+            write_picture(root / split / f'class{i}' / '0.jpg', (32, 32))
+
+
+def write_cells(root, monkeypatch):
+    for split in ('train', 'val'):
+        write_voc(
+            root, [[('RBC', (4, 4, 30, 30))]] * BATCH, split,
+            size=(SIDE + 8, SIDE))
+
+
 WRITERS = dict(
+    CustomDataset=write_class_folders, VOCCounting=write_cells,
     ImageNet=write_imagenet, CIFAR10=write_cifar10, CIFAR100=write_cifar100,
     ShanghaiTech=write_crowd_parts, SyntheticCrowd=write_synthetic_crowd,
     UCFQNRF=lambda root, monkeypatch: write_ucf_qnrf(root),

@@ -118,6 +118,20 @@ def test_truncated_png_is_named(root, share):
         list(build(root, split='Test'))
 
 
+@pytest.mark.parametrize('ending', ['webp', 'PNG', 'TIF', 'jp2'])
+def test_pairs_of_other_formats_are_read_and_not_dropped(root, ending):
+    folder = root / 'Nikon' / 'Train' / '3'
+    for kind in ('HR', 'LR3'):
+        path = folder / f'Nikon_002_{kind}.png'
+        write(path.with_suffix(f'.{ending}'), (12, 18))
+        path.unlink()
+        (folder / f'._Nikon_002_{kind}.{ending}').touch()  # of macOS
+    assert len(list(build(root, cameras=['Nikon']))) == 2
+    (folder / 'Nikon_003_HR.psd').touch()
+    with pytest.raises(ValueError, match='003_HR.psd is named as an image'):
+        build(root, cameras=['Nikon'])
+
+
 def test_loading_of_one_image(root):
     """In inference there is no ground truth."""
     path = str(root / 'Canon/Train/3/Canon_001_LR3.png')

@@ -54,9 +54,17 @@ def test_acda_options_reach_the_layers():
     assert model.conv2.num_atoms == 4 and model.conv2.support == 7
 
 
+def test_widths_are_those_of_the_convolutions():
+    model = ACDALeNet(conv_type='conv', widths=(7, 9))
+    assert (model.conv1.out_channels, model.conv2.out_channels) == (7, 9)
+    assert model(torch.zeros(1, 3, 32, 32))[0].shape == (1, 84)
+
+
 @pytest.mark.parametrize('kwargs, message', [
     (dict(conv_type='dcn'), "'acda' or 'conv', but got 'dcn'"),
     (dict(input_size=8), 'at least 16 pixels, but got 8'),
+    (dict(widths=(6, 0)), r'two positive integers, but got \(6, 0\)'),
+    (dict(widths=(6, )), r'two positive integers, but got \(6,\)'),
 ])
 def test_bad_input(kwargs, message):
     with pytest.raises(ValueError, match=message):

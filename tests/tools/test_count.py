@@ -11,10 +11,13 @@ from mmengine.config import Config
 from PIL import Image
 from scipy.io import loadmat
 
+from mmacda.apis.load_model import load_model
 from mmacda.checkpoints import load_checkpoint
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 CONFIG = TOOLS.parent / 'configs/counting/ad-resnet-s_synthetic.py'
+
+
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Run a tool as a command would, and return what it printed."""
@@ -57,8 +60,7 @@ def config(tmp_path):
 def scalars(work_dir):
     lines = []
     for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        lines += [json.loads(line) for line in path.read_text(
-            encoding='utf-8').splitlines()]
+        lines += [json.loads(line) for line in path.read_text().splitlines()]
     return lines
 
 
@@ -77,7 +79,7 @@ def test_train_resume_test_and_count(run, config, tmp_path):
     shown = tmp_path / 'shown'
     run('test.py', config, checkpoint, '--work-dir', tmp_path / 'test',
         '--out', metrics, '--out-item', 'metrics', '--show-dir', shown)
-    measured = json.loads(metrics.read_text(encoding='utf-8'))
+    measured = json.loads(metrics.read_text())
     images = sorted((tmp_path / 'data').glob('*/part_A_final/test_data/'
                                              'images/*.jpg'))
     assert [p.stem for p in sorted(shown.iterdir())] == [
@@ -108,9 +110,41 @@ def test_errors_are_one_sentence(run, config, tmp_path, capsys):
     for words, arguments in (
         ('other.pth is not a checkpoint of this network', [photo]),
         ('no.pth', [photo, '--checkpoint', 'no.pth']),
+        ('photo.png is not a folder', [photo, '--out-dir', photo]),
     ):
-        with pytest.raises(SystemExit):
+        with pytest.raises(SystemExit) as ended:
             run('count.py', '--config', config, '--checkpoint', checkpoint,
                 *arguments)
-        said = capsys.readouterr().err.splitlines()[-1]
-        assert said.startswith('count.py: error: ') and words in said
+        line, = capsys.readouterr().err.splitlines()
+        assert line.startswith('count.py: error: ') and words in line
+        assert ended.value.code in (1, 2)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Three good ones, one that is cut off, one that macOS left."""
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    for name in ('1.png', '2.png', '4.png'):
+        Image.fromarray(np.zeros((32, 48, 3), np.uint8)).save(folder / name)
+    (folder / '3.png').write_bytes((folder / '1.png').read_bytes()[:50])
+    (folder / '._1.png').write_bytes(b'of macOS')
+    return folder
+
+
+def test_one_bad_file_among_many(run, config, tmp_path, photos, capsys):
+    checkpoint = tmp_path / 'c.pth'
+    torch.save(dict(state_dict=load_model(str(config)).state_dict()),
+               checkpoint)
+    arguments = ['count.py', photos, '--config', config, '--checkpoint',
+                 checkpoint, '--device', 'cpu']
+    with pytest.raises(SystemExit, match='1'):
+        run(*arguments)
+    printed = capsys.readouterr()
+    assert [line.split('\t')[0] for line in printed.out.splitlines()] == [
+        str(photos / name) for name in ('1.png', '2.png', '4.png')]
+    assert f'error: {photos / "3.png"} cannot be read' in printed.err
+    assert '1 photos could not be used' in printed.err
+    with pytest.raises(SystemExit, match='1'):
+        run(*arguments, '--stop-on-error')
+    assert len(capsys.readouterr().out.splitlines()) == 2

@@ -72,6 +72,22 @@ def test_small_lies_flat_or_deep(tmp_path):
     assert [pair.name for pair in find_pairs(str(tmp_path))] == ['0007_010']
 
 
+def test_small_has_its_numbers_in_the_folders_names(tmp_path):
+    for number in ('0001', '0002'):
+        folder = tmp_path / 'Data' / f'{number}_001_S6_00100_00060_3200_L'
+        folder.mkdir(parents=True)
+        for kind in ('GT', 'NOISY'):
+            (folder / f'{kind}_SRGB_010.PNG').touch()
+            (folder / f'._{kind}_SRGB_010.PNG').touch()  # of macOS
+    hidden = tmp_path / '.Trash' / '0003_x'
+    hidden.mkdir(parents=True)
+    (hidden / 'GT_SRGB_010.PNG').touch()
+    found = find_pairs(str(tmp_path))
+    assert [pair.name for pair in found] == ['0001_010', '0002_010']
+    assert all(Path(pair.noisy).name == 'NOISY_SRGB_010.PNG'
+               for pair in found)
+
+
 @pytest.mark.parametrize('size, tile, step, expected', [
     (512, 512, 384, [0]),
     (896, 512, 384, [0, 384]),
@@ -113,9 +129,12 @@ def test_an_interrupted_run_goes_on(sidd, tmp_path):
     lost = sorted((out / 'noisy').iterdir())[5]
     kept = sorted((out / 'gt').iterdir())[0]
     lost.unlink()
-    (lost.parent / f'{lost.name}.part').write_bytes(b'half')
+    # What a kill leaves is hidden, and no picture to anybody.
+    half = lost.parent / '.1234-abcdef01.part.png'
+    half.write_bytes(b'half')
     before = kept.stat().st_mtime_ns
     cut_pairs(str(root), str(out), 16, 12)
+    half.unlink()
     assert read_tree(out) == read_tree(whole)
     assert kept.stat().st_mtime_ns == before
 
@@ -160,7 +179,8 @@ def test_two_pictures_of_one_name_are_named(sidd):
 
 @pytest.mark.parametrize('damage, message', [
     (lambda content: b'no picture', 'cannot be read as a picture'),
-    (lambda content: content[:len(content) // 2], 'cannot be decoded'),
+    (lambda content: content[:len(content) // 2],
+     'cannot be read as a picture: .*truncated'),
 ])
 @pytest.mark.parametrize('processes', [1, 2])
 def test_a_damaged_picture_is_named_and_the_rest_stays(
@@ -236,7 +256,7 @@ def test_renamed_blocks(tmp_path):
 
 
 @pytest.mark.parametrize('content, message', [
-    (b'no mat file' * 20, 'cannot be read'),
+    (b'no mat file' * 20, 'not a readable MAT-file'),
     (dict(a=np.zeros(2), b=np.zeros(2)), 'has no variable'),
     (dict(a=np.zeros((2, 3, 8, 8, 3))), 'must hold uint8'),
 ])
@@ -248,6 +268,16 @@ def test_bad_blocks(tmp_path, content, message):
         savemat(path, content)
     with pytest.raises(ValueError, match=f'bad.mat.*{message}'):
         load_blocks(str(path), (2, 3, 8, 8, 3))
+
+
+@pytest.mark.parametrize('share', [0, 0.001, 0.5, 0.99])
+def test_truncated_blocks_are_named(tmp_path, share):
+    path = tmp_path / 'cut.mat'
+    blocks = write_blocks(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:int(share * len(content))])
+    with pytest.raises(ValueError, match='cut.mat is not a readable MAT-file'):
+        load_blocks(str(path), blocks.shape)
 
 
 def test_submission_as_mat(tmp_path):

@@ -30,7 +30,7 @@ from mmacda.apis.command_line import (CommandParser, output_folder,
 from mmacda.apis.read_config import read_config
 from mmacda.apis.noise_level import local_noise_level
 from mmacda.evaluation.image_quality import psnr, to_uint8
-from mmacda.io import whole_path
+from mmacda.io import read_picture, whole_path
 from mmacda.visualization.figures import SCREEN_DPI, save_figure
 from mmacda.visualization.restoration_figures import (CropRow, draw_crops,
                                                       draw_noise_level)
@@ -189,8 +189,7 @@ def _save_pictures(runner: Runner, metric, work_dir: str,
 
 def read(work_dir: str, picture: str, name: str) -> np.ndarray:
     """A kept picture as RGB."""
-    return mmcv.imread(
-        osp.join(work_dir, f'{picture}_{name}.png'), channel_order='rgb')
+    return read_picture(osp.join(work_dir, f'{picture}_{name}.png'), 3)
 
 
 def draw(task: Task, folders: Dict[str, str], out: str) -> List[str]:

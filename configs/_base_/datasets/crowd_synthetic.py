@@ -4,12 +4,8 @@ dataset_type = 'SyntheticCrowd'
 data_root = 'data/synthetic_crowd'
 hold_out = 1 / 9
 
-# pillow tells of a truncated file, where cv2 fills up with grey; the points
-# belong to the image without the rotation that EXIF may ask for.
-load_image = dict(
-    type='LoadImageFromFile',
-    color_type='color_ignore_orientation',
-    imdecode_backend='pillow')
+# The points belong to the image without the rotation that EXIF may ask for.
+load_image = dict(type='LoadPicture', upright=False)
 train_pipeline = [
     load_image,
     dict(type='RandomCropCrowd', crop_size=128),

@@ -4,12 +4,8 @@
 dataset_type = 'NWPUCrowd'
 data_root = 'data/NWPU-Crowd'
 
-# pillow tells of a truncated file, where cv2 fills up with grey; the points
-# belong to the image without the rotation that EXIF may ask for.
-load_image = dict(
-    type='LoadImageFromFile',
-    color_type='color_ignore_orientation',
-    imdecode_backend='pillow')
+# The points belong to the image without the rotation that EXIF may ask for.
+load_image = dict(type='LoadPicture', upright=False)
 resize = dict(
     type='ResizeCrowd',
     shorter_side=(384, 1920),

@@ -8,12 +8,8 @@ data_root = 'data/ShanghaiTech'
 # val_evaluator.
 hold_out = 0.1
 
-# pillow tells of a truncated file, where cv2 fills up with grey; the points
-# belong to the image without the rotation that EXIF may ask for.
-load_image = dict(
-    type='LoadImageFromFile',
-    color_type='color_ignore_orientation',
-    imdecode_backend='pillow')
+# The points belong to the image without the rotation that EXIF may ask for.
+load_image = dict(type='LoadPicture', upright=False)
 train_pipeline = [
     load_image,
     dict(type='RandomCropCrowd', crop_size=256),

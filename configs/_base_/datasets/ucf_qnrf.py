@@ -9,12 +9,8 @@ data_root = 'data/UCF-QNRF_ECCV18'
 # val_evaluator.
 hold_out = 0.1
 
-# pillow tells of a truncated file, where cv2 fills up with grey; the points
-# belong to the image without the rotation that EXIF may ask for.
-load_image = dict(
-    type='LoadImageFromFile',
-    color_type='color_ignore_orientation',
-    imdecode_backend='pillow')
+# The points belong to the image without the rotation that EXIF may ask for.
+load_image = dict(type='LoadPicture', upright=False)
 # The shorter side, not the longer one.
 resize = dict(type='ResizeCrowd', shorter_side=(512, 2048))
 train_pipeline = [

@@ -5,10 +5,11 @@ What raises an error names the file.
 import json
 import os
 import re
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
-from PIL import Image
+
+from ... import io
 
 
 def find_folder(parent: str, names: Sequence[str], advice: str) -> str:
@@ -31,11 +32,14 @@ def find_folder(parent: str, names: Sequence[str], advice: str) -> str:
 
 
 def numbered_files(folder: str, pattern: str) -> Dict[int, str]:
-    """Files of a folder by the number in their name, in ascending order."""
+    """Files of a folder by the number in their name, in ascending order.
+
+    Hidden files, which begin with a dot, are none.
+    """
     found = {}
     for name in os.listdir(folder):
         match = re.fullmatch(pattern, name, re.IGNORECASE)
-        if match:
+        if match and not name.startswith('.'):
             found[int(match[1])] = os.path.join(folder, name)
     return dict(sorted(found.items()))
 
@@ -64,21 +68,12 @@ def read_mat(path: str, key: str) -> np.ndarray:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read or has no such variable.
     """
-    from scipy.io import loadmat
     if not os.path.isfile(path):
         raise FileNotFoundError(f'the annotation {path} is missing')
-    try:
-        content = loadmat(path)
-    except NotImplementedError as error:
-        raise ValueError(
-            f'{path} is a MAT-file of version 7.3, which is not supported: '
-            'save it with -v7 in MATLAB') from error
-    except Exception as error:  # scipy raises anything on broken bytes
-        raise ValueError(
-            f'{path} is not a readable MAT-file: {error}') from error
+    content = io.read_mat(path)
     if key not in content:
-        names = sorted(name for name in content if not name.startswith('__'))
-        raise ValueError(f'{path} has no variable {key!r}, only {names}')
+        raise ValueError(
+            f'{path} has no variable {key!r}, only {sorted(content)}')
     return content[key]
 
 
@@ -131,12 +126,15 @@ def as_points(values, path: str) -> np.ndarray:
     return points
 
 
-def image_size(path: str, decode: bool = False) -> Tuple[int, int]:
+def image_size(path: str,
+               decode: bool = False,
+               max_pixels: Optional[int] = None) -> Tuple[int, int]:
     """Width and height of an image as it is stored, whatever its EXIF says.
 
     Args:
         path (str): Image file.
         decode (bool): Whether to read all of it, not only the header.
+        max_pixels (int, optional): See :func:`mmacda.io.load_picture`.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -144,13 +142,10 @@ def image_size(path: str, decode: bool = False) -> Tuple[int, int]:
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(f'the image {path} is missing')
-    try:
-        with Image.open(path) as image:
-            if decode:
-                image.load()
-            return image.size
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f'{path} cannot be read: {error}') from error
+    if decode:
+        return io.read_picture(
+            path, upright=False, max_pixels=max_pixels).shape[1::-1]
+    return io.picture_size(path, max_pixels)
 
 
 def count_outside(points: np.ndarray, size: Tuple[int, int],
@@ -163,13 +158,16 @@ def count_outside(points: np.ndarray, size: Tuple[int, int],
         path (str): The file they come from.
 
     Raises:
-        ValueError: If x and y seem to be swapped: a tenth of the points and
-            more than two, or all of them, are outside, and none would be.
+        ValueError: If x and y seem to be swapped: a tenth of the points, and
+            more than two, are farther outside than an annotator's hand
+            slips, and none would be outside with x and y swapped.
     """
-    outside = ((points < 0) | (points > size)).any(1).sum()
+    below, above = -points, points - size
+    outside = ((below > 0) | (above > 0)).any(1).sum()
+    slip = max(3., 0.01 * max(size))
+    far = ((below > slip) | (above > slip)).any(1).sum()
     swapped = ((points < 0) | (points > size[::-1])).any(1).sum()
-    many = outside > max(2, 0.1 * len(points)) or 0 < outside == len(points)
-    if many and swapped == 0:
+    if far > max(2, 0.1 * len(points)) and swapped == 0:
         raise ValueError(
             f'{outside} of {len(points)} points of {path} are outside the '
             f'image of {size[0]} x {size[1]} pixels, and none would be if x '

@@ -1,7 +1,7 @@
 """What all crowd datasets have in common."""
 import logging
 from abc import abstractmethod
-from typing import List, Tuple, Union
+from typing import List, Optional, Tuple, Union
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -17,10 +17,9 @@ class CrowdDataset(BaseDataset):
     y in pixels of the image as it is stored, ``gt_count`` = N and
     ``sample_idx``. Points are kept as they are annotated: duplicates count,
     and so do points outside the image, of which a warning tells once. Load
-    the images with ``dict(type='LoadImageFromFile',
-    color_type='color_ignore_orientation', imdecode_backend='pillow')``: three
-    channels for grey images too, no rotation by EXIF, which the points do not
-    follow, and an error where a file is truncated.
+    the images with ``dict(type='LoadPicture', upright=False)``: three channels
+    for grey images too, 16 bits as 8, no rotation by EXIF, which the points
+    do not follow, and an error where a file is truncated.
 
     A sub-class says which files there are (:meth:`list_files`) and how an
     annotation is read (:meth:`read_annotation`).
@@ -38,6 +37,8 @@ class CrowdDataset(BaseDataset):
             that cannot be used, list them in ``bad_files`` and in the log,
             and go on. Every image is then decoded once at the start.
             Default: False, they raise an error.
+        max_pixels (int, optional): Larger images cannot be used; give it to
+            ``LoadPicture`` too. Default: None, 179 million.
         **kwargs: Arguments of :class:`mmengine.dataset.BaseDataset`, such as
             ``pipeline``, ``test_mode``, ``indices`` and ``metainfo``.
 
@@ -55,6 +56,7 @@ class CrowdDataset(BaseDataset):
                  hold_out: Union[int, float] = 0,
                  hold_out_seed: int = 0,
                  skip_bad_files: bool = False,
+                 max_pixels: Optional[int] = None,
                  **kwargs):
         name = type(self).__name__
         if split not in (*self.SPLITS, 'val'):
@@ -75,6 +77,7 @@ class CrowdDataset(BaseDataset):
         self.hold_out = hold_out
         self.hold_out_seed = hold_out_seed
         self.skip_bad_files = skip_bad_files
+        self.max_pixels = max_pixels
         self.bad_files: List[Tuple[str, str]] = []
         super().__init__(data_root=data_root, **kwargs)
 
@@ -131,7 +134,8 @@ class CrowdDataset(BaseDataset):
 
     def _read(self, file: dict) -> Tuple[dict, int]:
         ann_path = file.pop('ann_path')
-        size = image_size(file['img_path'], decode=self.skip_bad_files)
+        size = image_size(file['img_path'], self.skip_bad_files,
+                          self.max_pixels)
         if ann_path is None:
             return file, 0
         file.update(self.read_annotation(ann_path))

@@ -1,7 +1,6 @@
 """Crowds that are drawn: a real training run without a download."""
 import io
 import os
-import tempfile
 from typing import Dict, List, Optional, Tuple
 
 import cv2
@@ -11,6 +10,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 from mmengine.utils import track_iter_progress
 
+from ...io import whole_folder
 from .annotation_files import read_mat
 from .shanghaitech import ShanghaiTech
 from .synthetic_scene import Scene, draw_scene
@@ -58,25 +58,17 @@ def write_synthetic_crowd(folder: str, num_images: Dict[str, int],
     """
     if os.path.isdir(folder):
         return
-    parent = os.path.dirname(os.path.abspath(folder))
-    os.makedirs(parent, exist_ok=True)
     print_log(
         f'Drawing {sum(num_images.values())} scenes into {folder}',
         logger='current')
-    with tempfile.TemporaryDirectory(prefix='.drawing-', dir=parent) as draft:
+    with whole_folder(folder) as draft:
         jobs = [(split, number) for split in ('train', 'test')
                 for number in range(1, num_images[split] + 1)]
         for split, number in track_iter_progress(jobs):
             rng = np.random.default_rng([seed, split == 'test', number])
             _write_scene(
                 draw_scene(rng, image_size, people),
-                os.path.join(draft, 'done', 'part_A_final', f'{split}_data'),
-                number)
-        try:
-            os.rename(os.path.join(draft, 'done'), folder)
-        except OSError:
-            if not os.path.isdir(folder):
-                raise
+                os.path.join(draft, 'part_A_final', f'{split}_data'), number)
 
 
 @DATASETS.register_module()

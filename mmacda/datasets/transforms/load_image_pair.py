@@ -1,11 +1,11 @@
 """Loading of degraded and clean images, with errors that name the file."""
 from typing import Dict, Optional
 
-import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
-from mmengine.fileio import get
 from mmengine.registry import TRANSFORMS
+
+from ...io import read_picture
 
 
 @TRANSFORMS.register_module()
@@ -17,7 +17,8 @@ class LoadImagePair(BaseTransform):
     name. Without ``gt_path``, as in inference, the image alone is loaded.
 
     Required keys: ``img_path``, optionally ``gt_path``. Added keys: ``img``
-    and ``gt``, uint8 of shape (H, W, 3); ``scale``; and for each image
+    and ``gt``, uint8 of shape (H, W, 3), 16 bits reduced to 8 and turned as
+    the camera's mark says; ``scale``; and for each image
     ``ori_<key>_shape``, ``<key>_channel_order`` and ``<key>_color_type``,
     which mmagic's data preprocessor reads.
 
@@ -25,13 +26,20 @@ class LoadImagePair(BaseTransform):
         scale (int): How many times larger the ground truth is. Default: 1.
         cache (bool): Keep decoded images in memory, 3 bytes per pixel, for
             small datasets. Each data worker keeps its own. Default: False.
+        white (int, optional): See :func:`mmacda.io.load_picture`.
+        max_pixels (int, optional): See :func:`mmacda.io.load_picture`.
     """
 
-    def __init__(self, scale: int = 1, cache: bool = False):
+    def __init__(self,
+                 scale: int = 1,
+                 cache: bool = False,
+                 white: Optional[int] = None,
+                 max_pixels: Optional[int] = None):
         if not isinstance(scale, int) or scale < 1:
             raise ValueError(
                 f'scale must be a positive integer, but got {scale!r}')
         self.scale = scale
+        self.options = dict(white=white, max_pixels=max_pixels)
         self.cache: Optional[Dict[str, np.ndarray]] = {} if cache else None
 
     def transform(self, results: dict) -> dict:
@@ -58,16 +66,10 @@ class LoadImagePair(BaseTransform):
         if self.cache is not None and path in self.cache:
             return self.cache[path].copy()  # transforms work in place
         try:
-            content = get(path)
+            image = read_picture(path, 3, np.uint8, **self.options)
         except FileNotFoundError:
             raise FileNotFoundError(
                 f'{path} does not exist, but its counterpart does') from None
-        try:  # OpenCV would fill what is missing from a damaged file
-            image = mmcv.imfrombytes(
-                content, flag='color', channel_order='rgb', backend='pillow')
-        except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(f'{path} cannot be read, it is no image or it is '
-                             f'damaged: {error}') from error
         if self.cache is not None:
             self.cache[path] = image.copy()
         return image

@@ -30,10 +30,14 @@ class ACDALeNet(BaseModule):
         acda_cfg (dict, optional): Options of
             :class:`mmacda.layers.ACDAConv`; another ``type`` puts that layer
             in its place. Default: None.
+        widths (Tuple[int, int]): Output channels of the two convolutions; a
+            wider plain LeNet costs as much as an adaptive one.
+            Default: (6, 16), LeNet's.
         init_cfg (dict, optional): Initialization config. Default: None.
 
     Raises:
-        ValueError: If ``conv_type`` or ``input_size`` is not supported.
+        ValueError: If ``conv_type``, ``input_size`` or ``widths`` is not
+            supported.
     """
 
     def __init__(self,
@@ -41,7 +45,8 @@ class ACDALeNet(BaseModule):
                  input_size: int = 32,
                  conv_type: str = 'acda',
                  acda_cfg: Optional[dict] = None,
-                 init_cfg: Optional[dict] = None):
+                 init_cfg: Optional[dict] = None,
+                 widths: Tuple[int, int] = (6, 16)):
         super().__init__(plain_init_cfg(init_cfg))
         if conv_type not in ('acda', 'conv'):
             raise ValueError(
@@ -49,13 +54,17 @@ class ACDALeNet(BaseModule):
         if not isinstance(input_size, int) or input_size < 16:
             raise ValueError('input_size must be an integer of at least 16 '
                              f'pixels, but got {input_size!r}')
+        if len(widths) != 2 or not all(
+                isinstance(width, int) and width > 0 for width in widths):
+            raise ValueError('widths must be two positive integers, but got '
+                             f'{widths!r}')
         self.input_size = input_size
         conv_cfg = dict(type='Conv2d') if conv_type == 'conv' \
             else resolve_acda_cfg(acda_cfg, scales=None)
-        self.conv1 = build_conv_layer(conv_cfg, in_channels, 6, 5)
-        self.conv2 = build_conv_layer(conv_cfg, 6, 16, 5)
+        self.conv1 = build_conv_layer(conv_cfg, in_channels, widths[0], 5)
+        self.conv2 = build_conv_layer(conv_cfg, *widths, 5)
         side = ((input_size - 4) // 2 - 4) // 2
-        self.fc1 = nn.Linear(16 * side * side, 120)
+        self.fc1 = nn.Linear(widths[1] * side * side, 120)
         self.fc2 = nn.Linear(120, 84)
 
     def forward(self, x: Tensor) -> Tuple[Tensor]:

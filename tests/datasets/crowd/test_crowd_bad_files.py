@@ -8,10 +8,7 @@ from tests.crowd_layouts import (build_dataset, write_location_mat,
                                  write_shanghaitech, write_ucf_qnrf)
 
 PIPELINE = [
-    dict(
-        type='LoadImageFromFile',
-        color_type='color_ignore_orientation',
-        imdecode_backend='pillow'),
+    dict(type='LoadPicture', upright=False),
     dict(type='PackCrowdInputs')
 ]
 POINTS = [np.full((n + 3, 2), 5.) for n in range(4)]
@@ -148,6 +145,18 @@ def test_empty_folders_are_an_error(tmp_path):
     (tmp_path / 'Train').mkdir()
     with pytest.raises(FileNotFoundError, match='no images of the train'):
         build_dataset(dict(type='UCFQNRF', data_root=str(tmp_path)))
+
+
+@pytest.mark.parametrize('points', [
+    [[20., 31.]],
+    [[20., 31.], [5., 30.5]],
+    [[20., 32.]] * 9,
+])
+def test_heads_just_below_the_image_are_not_taken_for_swapped(
+        tmp_path, points):
+    write_ucf_qnrf(tmp_path, [points])
+    dataset = build_dataset(dict(type='UCFQNRF', data_root=str(tmp_path)))
+    assert dataset.get_data_info(0)['gt_count'] == len(points)
 
 
 def test_few_points_outside_are_not_taken_for_swapped(tmp_path):

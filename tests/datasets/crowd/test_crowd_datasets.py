@@ -8,10 +8,7 @@ from tests.crowd_layouts import (POINTS, SIZE, build_dataset, write_image,
                                  write_location_mat, write_nwpu,
                                  write_shanghaitech, write_ucf_qnrf)
 
-LOAD = dict(
-    type='LoadImageFromFile',
-    color_type='color_ignore_orientation',
-    imdecode_backend='pillow')
+LOAD = dict(type='LoadPicture', upright=False)
 PIPELINE = [LOAD, dict(type='PackCrowdInputs')]
 
 LAYOUTS = {

@@ -1,0 +1,2 @@
+_base_ = './ad-resnet-xs_1xb8_bccd.py'
+model = dict(backbone=dict(conv_type='conv'))

@@ -1,0 +1,3 @@
+_base_ = './acda-restorer_city100.py'
+
+model = dict(generator=dict(conv_type='conv'))

@@ -1,0 +1,228 @@
+"""The runner of the evidence: resumable, and honest in its tables."""
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from scipy import stats
+
+from tools.experiments import records
+from tools.experiments.evidence import __main__ as command
+from tools.experiments.evidence import training
+from tools.experiments.evidence.catalogue import (EXPERIMENTS, Experiment,
+                                                  Metric, Row)
+from tools.experiments.evidence.document import write_document
+from tools.experiments.evidence.tables import make_table, markdown, paired
+
+CONFIGS = Path(training.ROOT) / 'configs'
+DIGITS = Experiment(
+    'digits', 'Digits', (Row('plain', 'lenet/lenet_digits.py'),
+                         Row('adaptive', 'lenet/lenet-acda_digits.py', 1)), {
+                             'error, %':
+                             Metric(lambda found: 100 - found['accuracy/top1'],
+                                    2, 'accuracy/top1')
+                         }, (1, 20, 20), {}, ('A note.', ))
+OPTIONS = [
+    'train_dataloader.dataset.indices=256', 'test_dataloader.dataset.'
+    'indices=50', 'val_dataloader.dataset.indices=50', 'log_level=ERROR',
+    'default_hooks.checkpoint.interval=1'
+]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    pytest.importorskip('mmpretrain')
+    monkeypatch.setitem(EXPERIMENTS, 'digits', DIGITS)
+
+    def call(*arguments, experiments=('digits', ), options=OPTIONS):
+        monkeypatch.setattr(sys, 'argv', [
+            'evidence', '--records', str(tmp_path / 'records'), '--out',
+            str(tmp_path / 'out'), '--experiment', *experiments, '--budget',
+            '0.15', '--depth', '0', *arguments, '--cfg-options', *options
+        ])
+        capsys.readouterr()
+        command.main()
+        return capsys.readouterr().out
+
+    call.records = tmp_path / 'records'
+    return call
+
+
+def test_trains_once_and_prints_the_table(run, tmp_path):
+    printed = run('--seeds', '2')
+    paths = sorted(run.records.glob('*.json'))
+    assert [path.stem for path in paths] == [
+        f'digits_lenet_digits_budget0.15_seed{seed}' for seed in (0, 1)
+    ]
+    found = [records.read_record(str(path)) for path in paths]
+    assert [r['parameters'] for r in found] == [21386] * 2
+    for record in found:
+        steps, losses = zip(*record['curves']['train/loss'])
+        assert steps == tuple(range(1, 9)) and np.isfinite(losses).all()
+        epochs = record['curves']['val/accuracy/top1']
+        assert [step for step, _ in epochs] == [1, 2]
+        assert epochs[-1][1] == pytest.approx(
+            record['metrics']['accuracy/top1'], rel=1e-4)
+        assert record['seconds'] > 0 and record['cpu_seconds'] > 0
+        assert str(tmp_path) not in json.dumps(record)
+    plain = [100 - r['metrics']['accuracy/top1'] for r in found]
+    assert f'{np.mean(plain):.2f} ± {np.std(plain, ddof=1):.2f}' in printed
+    assert 'A note.' in printed
+    assert (tmp_path / 'out' / 'digits_budget0.15.png').is_file()
+
+    times = [path.stat().st_mtime_ns for path in paths]
+    assert '---' not in run('--seeds', '2').replace('----', '')
+    assert '| plain | 2 |' in run('--seeds', '2', '--print', '--markdown')
+    assert times == [path.stat().st_mtime_ns for path in paths]
+    with pytest.raises(ValueError, match='record of another config'):
+        run('--seeds', '1', options=[*OPTIONS, 'train_dataloader.batch_size='
+                                     '32'])
+
+
+def test_what_was_interrupted_goes_on(run, monkeypatch):
+    count = training.Effort.after_train_iter
+    seen = []
+
+    def stop(hook, runner, *args, **kwargs):
+        count(hook, runner, *args, **kwargs)
+        seen.append(runner.iter)
+        if len(seen) == 6:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.Effort, 'after_train_iter', stop)
+    with pytest.raises(KeyboardInterrupt):
+        run('--seeds', '1')
+    assert not list(run.records.glob('*'))
+    with pytest.raises(ValueError, match='training of another config'):
+        run('--seeds', '1', options=[*OPTIONS, 'train_dataloader.batch_size='
+                                     '32'])
+    run('--seeds', '1')
+    # 4 iterations an epoch: the first one was kept, the second one repeated.
+    assert seen[:10] == [0, 1, 2, 3, 4, 5, 4, 5, 6, 7]
+    record = records.read_record(
+        str(run.records / 'digits_lenet_digits_budget0.15_seed0.json'))
+    assert len(record['curves']['train/loss']) == 8
+
+
+def test_missing_data_is_named_and_the_rest_goes_on(run, monkeypatch):
+    gone = DIGITS._replace(name='gone', data={'no/such/folder': 'Buy it.'})
+    monkeypatch.setitem(EXPERIMENTS, 'gone', gone)
+    printed = run('--seeds', '1', experiments=('gone', 'digits'))
+    assert 'gone is left out. no/such/folder is missing: Buy it.' in printed
+    assert len(list(run.records.glob('digits_*.json'))) == 1
+
+
+@pytest.mark.parametrize('name, budget, expected', [
+    ('lenet/lenet_1xb64_cifar10-jpeg.py', 0.3, (3, 120, 3, 1, 1)),
+    ('lenet/lenet_1xb64_cifar10-jpeg.py', 2, (20, 800, 20, 1, 1)),
+    ('counting/ad-resnet-xs_1xb8_bccd.py', 0.5, (20, 25, 20, 2, 2)),
+    ('real_sr/acda-restorer_city100.py', 0.1, (150, 5, 150, 50, 25)),
+    ('real_sr/acda-restorer_city100.py', 1e-5, (1, 1, 1, 1, 1)),
+])
+def test_the_schedule_keeps_its_shape(name, budget, expected):
+    cfg = Config.fromfile(CONFIGS / name)
+    training.scale_schedule(cfg, budget)
+    length = cfg.train_cfg.get('max_epochs', cfg.train_cfg.get('max_iters'))
+    warm_up, cosine = cfg.param_scheduler
+    assert expected == (length, warm_up.end, cosine.T_max,
+                        cfg.train_cfg.val_interval,
+                        cfg.default_hooks.checkpoint.interval)
+
+
+def test_every_row_has_a_config_and_the_first_is_a_network():
+    for experiment in EXPERIMENTS.values():
+        assert not experiment.rows[0].baseline
+        for row in experiment.rows:
+            assert (CONFIGS / row.config).is_file()
+            assert row.order in (0, 1, 2)
+
+
+def test_pairs_of_the_most_telling_rows_come_first():
+    rows = (Row('twin', 'a'), Row('late', 'b', 2), Row('soon', 'c'),
+            Row('mean', 'd', 0, 'training_mean'))
+    experiment = DIGITS._replace(rows=rows)
+    names = [f'{row.name}{seed}'
+             for _, row, seed in command.order([experiment], 2, 2)]
+    assert names == ['twin0', 'soon0', 'mean0', 'twin1', 'soon1', 'late0',
+                     'late1']
+    assert len(list(command.order([experiment], 2, 1))) == 5
+
+
+def make_record(row, seed, top1):
+    known = dict(parameters=10, flops=2_000_000, cpu_seconds=5.)
+    return {**dict.fromkeys(records.KEYS), 'row': row, 'seed': seed,
+            'metrics': {'accuracy/top1': top1}, **known}
+
+
+def test_the_comparison_is_that_of_a_paired_t_test():
+    rng = np.random.default_rng(0)
+    values = rng.normal(60, 3, (2, 4))
+    found = [make_record(row, seed, 100 - values[i, seed])
+             for i, row in enumerate(('plain', 'adaptive'))
+             for seed in range(4)]
+    found.append(make_record('adaptive', 9, 1.))  # without a partner
+    text = markdown(make_table(DIGITS, found, 1.)).splitlines()[-1]
+    interval = stats.ttest_rel(values[1], values[0]).confidence_interval()
+    difference = (values[1] - values[0]).mean()
+    assert (f'| {difference:+.2f} ({interval.low:+.2f} to '
+            f'{interval.high:+.2f}) | 10 | 2.0 M | 5 |') in text
+    assert text.startswith('| adaptive | 5 |')
+    assert paired(np.array([1.]), np.array([3.]), 1) == '-2.0'
+
+
+def test_a_section_of_a_document_is_replaced(tmp_path):
+    path = tmp_path / 'docs' / 'evidence.md'
+    path.parent.mkdir()
+    path.write_text('Before.\n<!-- digits -->\nold\n<!-- end of digits -->\n'
+                    'After.\n')
+    found = [dict(make_record('plain', 0, 90.), curves={}, budget=0.5)]
+    for _ in range(2):
+        write_document(str(path), DIGITS, found)
+        text = path.read_text()
+        assert text.startswith('Before.\n') and text.endswith('After.\n')
+        assert text.count('| plain | 1 | 10.00 |') == 1
+        assert 'SEEDS=3 BUDGET=0.5`' in text and 'old' not in text
+    assert 'images' not in text
+    curve = {'val/accuracy/top1': [[1, 50.], [2, 60.], [3, 70.]]}
+    found[0]['curves'] = curve
+    write_document(str(path), DIGITS, found)
+    assert '(images/evidence-digits.png)' in path.read_text()
+    assert (tmp_path / 'docs/images/evidence-digits.png').is_file()
+    with pytest.raises(ValueError, match='has them 0 times'):
+        write_document(str(path), DIGITS._replace(name='other'), found)
+
+
+@pytest.mark.parametrize('name', [e for e in EXPERIMENTS if e != 'digits'])
+def test_the_documentation_says_what_the_records_say(name, tmp_path):
+    document = Path(training.ROOT) / 'docs' / 'evidence.md'
+    copy = tmp_path / 'evidence.md'
+    copy.write_text(document.read_text())
+    found = records.read_records(
+        str(Path(training.ROOT) / 'benchmarks' / 'evidence'), name)
+    write_document(str(copy), EXPERIMENTS[name], found)
+    assert copy.read_text() == document.read_text()
+
+
+def test_records_are_whole(tmp_path):
+    path = tmp_path / 'a.json'
+    with pytest.raises(ValueError, match='lacks experiment, config'):
+        records.write_record(str(path), {
+            key: 1
+            for key in records.KEYS if key not in ('experiment', 'config')
+        })
+    assert not path.exists()
+    for text in ('{"row": ', '{"row": 1}', '[]'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match='remove it to train anew'):
+            records.read_record(str(path))
+
+
+@pytest.mark.parametrize('arguments', [
+    ('--seeds', '0'), ('--budget', '0'), ('--budget', 'nan'),
+    ('--threads', '-1'), ('--experiment', 'none')
+])
+def test_bad_options(run, arguments):
+    with pytest.raises(SystemExit):
+        run(*arguments)

@@ -1,0 +1,1 @@
+"""Experiments on real data: does ACDA help, by how much, at what cost?"""

@@ -1,0 +1,168 @@
+"""Train, test and compare on real data: one record per finished training.
+
+    python -m tools.experiments.evidence --experiment cifar --seeds 3
+
+Trainings that have a record are not repeated, an interrupted one goes on from
+its last checkpoint. With --print, only the tables and curves are made.
+"""
+import os
+import os.path as osp
+from argparse import ArgumentParser, Namespace
+from typing import Iterator, List, Tuple
+
+from mmengine.config import DictAction
+from rich.console import Console
+
+from tools.experiments import records
+
+from .baselines import measure
+from .catalogue import EXPERIMENTS, Experiment, Row
+from .document import budgets, write_document
+from .tables import draw, make_table, markdown
+from .training import ROOT, prepare, train
+
+
+def missing_data(experiment: Experiment) -> List[str]:
+    """What is not there, and how to get it."""
+    return [f'{path} is missing: {advice}'
+            for path, advice in experiment.data.items()
+            if not osp.exists(path)]
+
+
+def order(experiments: List[Experiment], seeds: int,
+          depth: int) -> Iterator[Tuple[Experiment, Row, int]]:
+    """Trainings, so that there are soon pairs of the most telling rows."""
+    for number in range(depth + 1):
+        for experiment in experiments:
+            for seed in range(seeds):
+                for row in experiment.rows:
+                    if row.order == number and not (row.baseline and seed):
+                        yield experiment, row, seed
+
+
+def stem(experiment: Experiment, row: Row, seed: int, budget: float) -> str:
+    """Name of the record and of the work folder."""
+    config = row.baseline or osp.splitext(osp.basename(row.config))[0]
+    return f'{experiment.name}_{config}_budget{budget:g}_seed{seed}'
+
+
+def run(experiments: List[Experiment], args: Namespace) -> None:
+    """Train what has no record yet.
+
+    Raises:
+        ValueError: If a record is of another config.
+    """
+    for experiment, row, seed in order(
+            experiments, args.seeds, args.depth):
+        name = stem(experiment, row, seed, args.budget)
+        path = osp.join(args.records, f'{name}.json')
+        work_dir = osp.join(args.out, name)
+        if osp.exists(path):
+            cfg = prepare(row, seed, args.budget, work_dir, args.cfg_options)
+            if records.read_record(path)['digest'] != records.digest(cfg):
+                raise ValueError(f'{path} is the record of another config: '
+                                 'remove it or choose other --records')
+            continue
+        print(f'--- {name}', flush=True)
+        function = measure if row.baseline else train
+        records.write_record(
+            path,
+            function(experiment, row, seed, args.budget, work_dir,
+                     args.cfg_options))
+
+
+def report(experiment: Experiment, args: Namespace, console: Console) -> None:
+    """Print the tables of all budgets and draw the curves."""
+    found = records.read_records(args.records, experiment.name)
+    for budget in budgets(found):
+        these = [r for r in found if r['budget'] == budget]
+        table = make_table(experiment, these, budget)
+        if args.markdown:
+            print(f'\n{table.title}\n\n{markdown(table)}\n')
+        else:
+            console.print(table)
+        print('\n'.join(experiment.notes))
+        path = osp.join(args.out, f'{experiment.name}_budget{budget:g}.png')
+        if draw(experiment, these, path):
+            print(f'curves: {path}')
+    if args.document:
+        write_document(args.document, experiment, found)
+    if not found:
+        print(f'{experiment.name}: no records in {args.records}')
+
+
+def parse_args() -> Namespace:
+    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        '--experiment',
+        nargs='+',
+        choices=list(EXPERIMENTS),
+        default=list(EXPERIMENTS))
+    parser.add_argument('--seeds', type=int, default=3)
+    parser.add_argument(
+        '--budget',
+        type=float,
+        default=1,
+        help='length of every training, in parts of the configs\' schedule')
+    parser.add_argument(
+        '--depth',
+        type=int,
+        default=2,
+        choices=range(3),
+        help='0: the most telling rows of each table only; 2: all')
+    parser.add_argument(
+        '--threads', type=int, default=0, help='default: as many as cores')
+    parser.add_argument(
+        '--records',
+        default=osp.join(ROOT, 'benchmarks', 'evidence'),
+        help='folder of the records')
+    parser.add_argument(
+        '--out',
+        default=osp.join(ROOT, 'work_dirs', 'evidence'),
+        help='folder of checkpoints, logs and curves')
+    parser.add_argument(
+        '--print',
+        action='store_true',
+        dest='only_print',
+        help='train nothing, print what there is')
+    parser.add_argument(
+        '--markdown', action='store_true', help='tables as Markdown')
+    parser.add_argument(
+        '--document',
+        metavar='FILE',
+        help='Markdown file to bring up to the records: docs/evidence.md')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    args = parser.parse_args()
+    if args.seeds < 1:
+        parser.error('--seeds must be at least 1')
+    if not args.budget > 0:
+        parser.error('--budget must be above 0')
+    if args.threads < 0:
+        parser.error('--threads must be at least 1')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    if args.threads:
+        import torch
+        os.environ['OMP_NUM_THREADS'] = str(args.threads)
+        torch.set_num_threads(args.threads)
+    console = Console(width=140)
+    chosen = [EXPERIMENTS[name] for name in args.experiment]
+    if not args.only_print:
+        ready = []
+        for experiment in chosen:
+            missing = missing_data(experiment)
+            if missing:
+                print(f'{experiment.name} is left out. ' + '\n'.join(missing))
+            else:
+                ready.append(experiment)
+        run(ready, args)
+    for experiment in chosen:
+        report(experiment, args, console)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,119 @@
+"""What is compared with what, on which data."""
+from typing import Callable, Dict, NamedTuple, Tuple
+
+
+class Row(NamedTuple):
+    """A network of a table.
+
+    Args:
+        name (str): As the table prints it.
+        config (str): Below ``configs``.
+        order (int): 0 to 2: rows of a lower number are trained first, all
+            seeds.
+        baseline (str): Of :mod:`baselines`, what is measured in place of a
+            network, on the config's test set.
+    """
+
+    name: str
+    config: str
+    order: int = 0
+    baseline: str = ''
+
+
+class Metric(NamedTuple):
+    """A column of a table.
+
+    Args:
+        read (Callable): Takes the metrics of a test, gives the figure.
+        digits (int): Decimals.
+        curve (str): Name of the validation's scalar, for the curves.
+    """
+
+    read: Callable[[dict], float]
+    digits: int = 2
+    curve: str = ''
+
+
+class Experiment(NamedTuple):
+    """A table.
+
+    Args:
+        name (str): On the command line, and of its records.
+        title (str): Of the table.
+        rows (Tuple[Row, ...]): The first network is the twin that the others
+            are compared with.
+        metrics (Dict[str, Metric]): Columns; the first one is drawn.
+        shape (Tuple[int, int, int]): Image for which FLOPs are counted.
+        data (Dict[str, str]): Path that is needed, and how to get it.
+        notes (Tuple[str, ...]): What a reader has to know beside the table.
+    """
+
+    name: str
+    title: str
+    rows: Tuple[Row, ...]
+    metrics: Dict[str, Metric]
+    shape: Tuple[int, int, int]
+    data: Dict[str, str]
+    notes: Tuple[str, ...] = ()
+
+
+CIFAR = Experiment(
+    'cifar', 'CIFAR-10 as JPEGs: LeNet and LeNet + ACDA (paper, Table 1)', (
+        Row('LeNet', 'lenet/lenet_1xb64_cifar10-jpeg.py'),
+        Row('LeNet, widened to the parameters of 3x3 3x3',
+            'lenet/lenet-w16-40_1xb64_cifar10-jpeg.py'),
+        Row('LeNet + ACDA, generator 1x1 1x1',
+            'lenet/lenet-acda-g11_1xb64_cifar10-jpeg.py'),
+        Row('LeNet + ACDA, generator 3x3 3x3',
+            'lenet/lenet-acda_1xb64_cifar10-jpeg.py', 1),
+        Row('LeNet + ACDA, generator 3x3 1x1',
+            'lenet/lenet-acda-g31_1xb64_cifar10-jpeg.py', 2),
+        Row('LeNet, widened to the FLOPs of 3x3 3x3',
+            'lenet/lenet-w73-197_1xb64_cifar10-jpeg.py', 2),
+    ), {
+        'test error, %':
+        Metric(lambda found: 100 - found['accuracy/top1'], 2, 'accuracy/top1')
+    }, (3, 32, 32), {
+        'data/cifar10_jpeg/train':
+        'CIFAR-10 as folders of images, data/cifar10_jpeg/train/<class>/*.jpg '
+        'and data/cifar10_jpeg/test/<class>/*.jpg'
+    }, ('The images are JPEG copies, so lossy: not comparable to the last '
+        'digit with results on the original.',
+        "The paper's, after a training of unknown length on the original: "
+        'LeNet 24.74, LeNet + ACDA 16.27 % error.'))
+
+CELLS = Experiment(
+    'cells', 'BCCD at half resolution: counting red blood cells', (
+        Row('twin (3x3)', 'counting/ad-resnet-xs-conv_1xb8_bccd.py'),
+        Row('ACDA', 'counting/ad-resnet-xs_1xb8_bccd.py'),
+        Row('the mean of the training set',
+            'counting/ad-resnet-xs_1xb8_bccd.py', 0, 'training_mean'),
+    ), {
+        'MAE, cells':
+        Metric(lambda found: found['counting/mae'], 3, 'counting/mae'),
+        'RMSE, cells':
+        Metric(lambda found: found['counting/mse'], 3),
+    }, (3, 240, 320), {
+        'data/BCCD/ImageSets/Main/train.txt':
+        'BCCD (MIT), https://github.com/Shenggan/BCCD_Dataset: its folder '
+        'BCCD, with JPEGImages, Annotations and ImageSets, in data/'
+    }, ('72 test photographs with 0 to 21 cells, 11.2 in the mean.', ))
+
+CITY100 = Experiment(
+    'city100', 'City100, iPhone X: real super-resolution, 10 test pairs', (
+        Row('twin (3x3)', 'real_sr/acda-restorer-conv_city100.py'),
+        Row('ACDA', 'real_sr/acda-restorer_city100.py'),
+        Row('the low-resolution input', 'real_sr/acda-restorer_city100.py', 0,
+            'unchanged_input'),
+    ), {
+        'PSNR on Y, dB':
+        Metric(lambda found: found['RealSR/PSNR'], 3, 'RealSR/PSNR'),
+        'SSIM on Y':
+        Metric(lambda found: found['RealSR/SSIM'], 4),
+    }, (3, 96, 96), {
+        'data/City100_iPhoneX/001L.PNG':
+        'City100 (MIT), https://github.com/ngchc/CameraSR: the iPhone X '
+        'pairs 001 to 050, NNNL.PNG and NNNH.PNG, in data/City100_iPhoneX'
+    })
+
+EXPERIMENTS = {e.name: e for e in (CIFAR, CELLS, CITY100)}
