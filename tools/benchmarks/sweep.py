@@ -6,7 +6,7 @@ from typing import List, Sequence
 
 import torch
 
-from mmacda.ops.backends.native import ENVIRONMENT_VARIABLE
+from mmacda.ops.backends.native.limits import ENVIRONMENT_VARIABLE
 from mmacda.testing.cases import Case
 from mmacda.testing.large_cases import SWEEP_CASES, draw_sweep_case
 
