@@ -129,14 +129,14 @@ def run_forks(function, folder, environments=({}, )):
     codes = [child.exitcode for child in children]
     for child in children:
         child.kill()
-    said = ''.join(log.read_text() for log in logs)
+    said = ''.join(log.read_text(encoding='utf-8') for log in logs)
     assert not any(code != 0 for code in codes), \
         f'ended with {codes}:\n{said[-4000:]}'
     return said
 
 
 def _child(function, folder, log, variables):
-    with open(log, 'w') as file:
+    with open(log, 'w', encoding='utf-8') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     # pytest's capture would keep them otherwise.
