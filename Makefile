@@ -1,6 +1,7 @@
 # `make demo` and `make test` need Python 3.11, gcc and make, nothing else.
 PYTHON ?= python3.11
 TORCH ?= 2.13.0
+FORKS_TORCH ?= 2.14.1
 WORKERS ?= 2
 
 # An environment below .venv, once. CPU=1: PyTorch without CUDA's libraries,
@@ -10,7 +11,7 @@ define set_up
 	@$(PYTHON) tools/dev/environment.py $(1) $(if $(CPU),--cpu)
 endef
 
-.PHONY: demo demo-restoration evidence test test-long test-torch trust fuzz coverage bench lint clean
+.PHONY: demo demo-restoration evidence test test-long test-torch test-frameworks test-forks test-python trust fuzz coverage bench lint clean
 
 # Keeps the trainings that are finished: make demo FRESH=1 trains them anew.
 demo:
@@ -51,6 +52,25 @@ trust:
 test-torch:
 	$(call set_up,torch --torch $(TORCH))
 	@.venv/torch-$(TORCH)/bin/python -m pytest tests/ops tests/layers $(PYTEST_ARGS)
+
+# Detection, segmentation, pose and classification by the frameworks' own
+# tools, then the table of all tries: about 20 minutes on 2 quiet cores.
+test-frameworks:
+	$(call set_up,frameworks)
+	@OMP_NUM_THREADS=1 .venv/frameworks/bin/python tools/dev/try_frameworks.py --out work_dirs/frameworks.md -- $(PYTEST_ARGS)
+
+# OpenMMLab's maintained continuation (onedl-mmengine, onedl-mmcv,
+# onedl-mmpretrain) on current PyTorch: make test-forks FORKS_TORCH=2.15.0
+test-forks:
+	$(call set_up,forks --torch $(FORKS_TORCH))
+	@OMP_NUM_THREADS=1 .venv/forks-$(FORKS_TORCH)/bin/python -m pytest -n $(WORKERS) --dist loadfile tests/ops tests/layers tests/models/test_ad_resnet.py tests/models/test_ad_resnet_dilation.py tests/models/test_with_replaced_convs.py tests/models/test_pretrained.py $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 .venv/forks-$(FORKS_TORCH)/bin/python -m pytest -m "long or not long" tests/frameworks/test_readme.py tests/frameworks/test_mmpretrain.py $(PYTEST_ARGS)
+
+# The operator and the layer with any Python and the newest of everything:
+# make test-python PYTHON=python3.13
+test-python:
+	$(call set_up,python)
+	@.venv/python-$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin/python -m pytest tests/ops tests/layers $(PYTEST_ARGS)
 
 # The operator beside its goals, then the paper's Table 7: about 10 minutes
 # on 2 quiet cores. make bench BENCH_ARGS="--rounds 21 --sections speed"

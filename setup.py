@@ -20,6 +20,12 @@ MMAGIC = MMENGINE + [
     # Later ones lack `mediapipe.solutions`, which mmagic.apis imports.
     'mediapipe<=0.10.21', 'huggingface_hub<0.26', 'numpy<2'
 ]
+# OpenMMLab's maintained continuation: the same import names, so that an
+# environment has these or the ones above.
+ONEDL = [
+    'onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmpretrain>=1.3.6',
+    'scikit-learn'
+]
 DEV = [
     'pytest', 'pytest-xdist', 'hypothesis', 'coverage', 'scikit-learn',
     'scikit-image', 'tensorboard', 'onnx', 'onnxruntime', 'onnxscript',
@@ -65,6 +71,7 @@ setup(
     extras_require=dict(
         mmpretrain=MMPRETRAIN + ['mmcv-lite>=2.0.0,<2.4.0'],
         mmagic=MMAGIC,
+        onedl=ONEDL,
         all=MMPRETRAIN + MMAGIC,
         dev=DEV),
     cmdclass=dict(build_py=BuildWithMim))

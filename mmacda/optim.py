@@ -1,6 +1,9 @@
 """Mixed precision without an accelerator."""
+import sys
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from types import SimpleNamespace
+from typing import Any, Callable, Iterator
 
 import mmengine.device
 import torch
@@ -17,7 +20,9 @@ class AnyDeviceAmpOptimWrapper(AmpOptimWrapper):
     MMEngine 0.10 refuses mixed precision without an accelerator, although
     PyTorch's autocast supports half types on a CPU. With an accelerator
     nothing changes. On a CPU the default dtype is bfloat16, whose range needs
-    no loss scaling; float16 is scaled as on a GPU, and needs torch 2.3.
+    no loss scaling; float16 is scaled as on a GPU, and needs torch 2.3. mmcv's
+    NMS and RoIAlign, which take no half types on a CPU, get float32 inside
+    :meth:`optim_context`.
 
     The frameworks' ``--amp`` names MMEngine's type:
     :func:`mmacda.replacements.allow_amp_on_cpus` puts this one in its place.
@@ -62,13 +67,55 @@ class AnyDeviceAmpOptimWrapper(AmpOptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module):
         """Autocast; MMEngine's refuses float16 on a CPU."""
-        if self.cast_dtype != torch.float16 or get_device() != 'cpu':
+        if get_device() != 'cpu':
             with super().optim_context(model):
                 yield
             return
         with OptimWrapper.optim_context(self, model), \
-                torch.autocast('cpu', dtype=torch.float16):
+                torch.autocast('cpu', dtype=self.cast_dtype), \
+                _mmcv_ops_in_single():
             yield
+
+
+@contextmanager
+def _mmcv_ops_in_single() -> Iterator[None]:
+    """What detectors call of mmcv, if they have imported it, for a while."""
+    nms, roi_align = (
+        sys.modules.get(f'mmcv.ops.{name}') for name in ('nms', 'roi_align'))
+    replaced = []
+    if nms is not None:
+        for name in ('NMSop', 'SoftNMSop'):
+            apply = _in_single(getattr(nms, name).apply)
+            replaced.append((nms, name, SimpleNamespace(apply=apply)))
+    if roi_align is not None:
+        replaced.append(
+            (roi_align, 'roi_align', _in_single(roi_align.roi_align)))
+    before = [(*place, getattr(*place)) for *place, _ in replaced]
+    try:
+        for module, name, value in replaced:
+            setattr(module, name, value)
+        yield
+    finally:
+        for module, name, value in before:
+            setattr(module, name, value)
+
+
+def _in_single(function: Callable) -> Callable:
+    """A function of CPU tensors that computes in float32 at least."""
+
+    def is_half(value: Any) -> bool:
+        return isinstance(value, torch.Tensor) and value.dtype in (
+            torch.float16, torch.bfloat16)
+
+    @wraps(function)
+    def in_single(*args: Any) -> Any:
+        output = function(*(a.float() if is_half(a) else a for a in args))
+        if is_half(args[0]) and isinstance(output, torch.Tensor) \
+                and output.is_floating_point():
+            return output.to(args[0].dtype)
+        return output
+
+    return in_single
 
 
 def _has_accelerator() -> bool:

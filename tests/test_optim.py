@@ -70,3 +70,45 @@ def test_amp_names_a_wrong_dtype(dtype):
                 type='AnyDeviceAmpOptimWrapper',
                 dtype=dtype,
                 optimizer=dict(type='SGD', lr=0.1)))
+
+
+@pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
+def test_amp_serves_mmcv_s_detection_ops_on_a_cpu(dtype):
+    """As they would compute from the same rounded numbers in float32."""
+    try:
+        from mmcv.ops import RoIAlign, batched_nms, nms
+    except ImportError:
+        pytest.skip('needs mmcv with its ops')
+    if dtype == 'float16' and not hasattr(torch.amp, 'GradScaler'):
+        pytest.skip('needs torch 2.3')
+    model = torch.nn.Conv2d(3, 4, 3)
+    wrapper = build_optim_wrapper(
+        model, dict(type='AnyDeviceAmpOptimWrapper', dtype=dtype,
+                    optimizer=dict(type='SGD', lr=0.1)))
+    half = getattr(torch, dtype)
+    torch.manual_seed(0)
+    corners = torch.rand(20, 2) * 20
+    boxes = torch.cat([corners, corners + 10], 1)
+    scores = torch.rand(20).to(half)
+    image = torch.rand(1, 2, 32, 32).to(half).requires_grad_()
+    rois = torch.tensor([[0, 2., 3., 20., 22.]]).to(half)
+    align, rules = RoIAlign(7), dict(type='nms', iou_threshold=0.5)
+    with wrapper.optim_context(model):
+        kept = nms(boxes, scores, 0.5)[1]
+        kept_rounded = nms(boxes.to(half), scores, 0.5)[1]
+        kept_of_two = batched_nms(boxes, scores, torch.arange(20) % 2,
+                                  rules)[1]
+        pooled = align(image, rois)
+    pooled.float().sum().backward()
+    assert kept.equal(nms(boxes, scores.float(), 0.5)[1])
+    assert kept_rounded.equal(
+        nms(boxes.to(half).float(), scores.float(), 0.5)[1])
+    assert kept_of_two.equal(batched_nms(
+        boxes, scores.float(), torch.arange(20) % 2, rules)[1])
+    single = image.detach().float().requires_grad_()
+    expected = align(single, rois.float())
+    expected.sum().backward()
+    assert pooled.dtype == half and pooled.equal(expected.to(half))
+    assert image.grad.equal(single.grad.to(half))
+    with pytest.raises(RuntimeError):  # as before, outside of the context
+        nms(boxes.to(half), scores, 0.5)

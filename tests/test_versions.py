@@ -1,6 +1,8 @@
 """Versions are checked by a warning, not by an assertion."""
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +18,7 @@ def test_the_pinned_versions_are_proven():
 
 @pytest.mark.trust('packaging/versions')
 @pytest.mark.parametrize('package,version', [
-    ('torch', '2.0.1'), ('torch', '3.0.0'), ('torch', '2.14.0'),
+    ('torch', '2.0.1'), ('torch', '3.0.0'), ('torch', '2.16.0'),
     ('mmengine', '0.9.1'), ('mmcv', '1.7.2'), ('mmpretrain', '2.0.0'),
     ('mmagic', '1.1.0')
 ])
@@ -29,7 +31,8 @@ def test_other_versions_are_told(package, version, figure):
 @pytest.mark.trust('packaging/versions')
 @pytest.mark.parametrize('package,version', [
     ('torch', '2.1.2'), ('torch', '2.13.0+cu130'), ('torch', '2.9.0a0+git1'),
-    ('mmcv', '2.2.0'), ('mmengine', '0.10.7')
+    ('torch', '2.15.0+cpu'), ('mmcv', '2.2.0'), ('mmcv', '2.3.6'),
+    ('mmengine', '0.10.7')
 ])
 def test_proven_versions_are_silent(package, version):
     assert unproven_versions({package: version}) == []
@@ -45,4 +48,23 @@ def test_an_unproven_version_warns_and_goes_on():
     done = subprocess.run([sys.executable, '-c', code], capture_output=True,
                           text=True)
     assert done.stdout.strip() == 'ACDAConv', done.stderr
-    assert 'proven with mmcv >= 2.0, < 2.3, but 9.0' in done.stderr
+    assert 'proven with mmcv >= 2.0, < 2.4, but 9.0' in done.stderr
+
+
+@pytest.mark.parametrize('fork, warns', [('onedl-mmengine', True),
+                                         ('onedl-mmrazor', False)])
+def test_packages_that_overwrite_each_other_are_told_once(tmp_path, fork,
+                                                          warns):
+    folder = tmp_path / f'{fork.replace("-", "_")}-0.10.12.dist-info'
+    folder.mkdir()
+    (folder / 'METADATA').write_text(
+        f'Metadata-Version: 2.1\nName: {fork}\nVersion: 0.10.12\n',
+        encoding='utf-8')
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
+    done = subprocess.run(
+        [sys.executable, '-c', 'import mmacda'], capture_output=True,
+        text=True, env={**os.environ, 'PYTHONPATH': path}, check=True)
+    assert done.stderr.count('UserWarning') == warns
+    assert ('mmengine and onedl-mmengine are both installed' in
+            done.stderr) == warns
+    assert ('pip uninstall mmengine onedl-mmengine' in done.stderr) == warns

@@ -53,6 +53,8 @@ def test_copy_is_sound(tool, repository):
      'unknown collection'),
     ('metafile.yml', 'README: configs/ad_resnet', 'README: configs/resnet',
      'does not exist'),
+    ('metafile.yml', 'Input Shape: 3, 224, 224',
+     'Input Shape: [3, 224, 224]', '`mim search` reads'),
     ('../../model-index.yml', 'ad_resnet', 'adresnet', 'model-index.yml'),
 ])
 def test_differences_are_found(tool, repository, file, old, new, complaint):

@@ -26,7 +26,7 @@ def environment(tool, tmp_path, monkeypatch):
     made.stamp = made.folder / 'finished'
     made.commands = []
     monkeypatch.setattr(tool, 'ROOT', tmp_path)
-    monkeypatch.setattr(tool, 'check_python', lambda: None)
+    monkeypatch.setattr(tool, 'check_python', lambda flavour: None)
     monkeypatch.setattr(
         made, 'run', lambda *args, **kwargs: made.commands.append(args))
     return made
@@ -73,7 +73,8 @@ def test_half_a_venv_is_made_anew(environment):
 def test_wrong_python_is_one_sentence(tool, monkeypatch):
     monkeypatch.setattr(sys, 'version_info', (3, 8, 1, 'final', 0))
     with pytest.raises(tool.SetupError, match=r'needs Python 3\.11 .*make '):
-        tool.check_python()
+        tool.check_python('frameworks')
+    tool.check_python('python')
 
 
 def test_missing_compiler_is_one_sentence(tool, monkeypatch, tmp_path):

@@ -11,7 +11,7 @@ import re
 import runpy
 from argparse import Namespace
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 import yaml
 
@@ -94,6 +94,22 @@ def compare_row(model: dict, row: Dict[str, str]) -> List[str]:
     return problems
 
 
+def input_shape(text: str) -> Tuple[int, ...]:
+    """Channels, height and width from a metafile's text."""
+    return tuple(int(size) for size in text.split(','))
+
+
+def unreadable(metadata: dict) -> List[str]:
+    """What `mim search` cannot read: lists of anything but words."""
+    return [
+        f'{key}: `mim search` reads numbers, words and lists of words, not '
+        f'{value!r}; write "3, 224, 224" for a shape'
+        for key, value in metadata.items()
+        if isinstance(value, dict) or isinstance(value, list)
+        and not (value and all(isinstance(v, str) for v in value))
+    ]
+
+
 def check_family(root: Path, folder: Path) -> List[str]:
     """Problems of one folder of configs."""
     readme, metafile = folder / 'README.md', folder / 'metafile.yml'
@@ -128,6 +144,8 @@ def check_family(root: Path, folder: Path) -> List[str]:
                             f'{where}')
         if model.get('In Collection') not in collections:
             problems.append(f'{name}: unknown collection')
+        problems += [f'{name}: {problem}'
+                     for problem in unreadable(model.get('Metadata', {}))]
         if name in rows:
             problems += [f'{name}: {p}'
                          for p in compare_row(model, rows[name])]
@@ -146,7 +164,7 @@ def check_counts(root: Path, folder: Path) -> List[str]:
             continue
         network = tool['build_model'](Config.fromfile(root / model['Config']))
         counts = tool['count_model'](
-            network, tuple(metadata.get('Input Shape', (3, 224, 224))))
+            network, input_shape(metadata.get('Input Shape', '3, 224, 224')))
         for key, counted in (('Parameters', counts['params']),
                              ('FLOPs', counts['flops'])):
             if key in metadata and metadata[key] != int(counted):

@@ -1,4 +1,4 @@
-"""Set up a virtual environment of this project: demo, full or torch.
+"""Set up a virtual environment of this project, by its flavour.
 
 Uses nothing but Python's standard library. A finished environment carries a
 stamp and is left alone, without any network; an interrupted one is picked up.
@@ -6,6 +6,13 @@ stamp and is left alone, without any network; an interrupted one is picked up.
     python3.11 tools/dev/environment.py demo
     python3.11 tools/dev/environment.py full
     python3.11 tools/dev/environment.py torch --torch 2.13.0
+    python3.11 tools/dev/environment.py frameworks
+    python3.11 tools/dev/environment.py forks --torch 2.14.1
+    python3.13 tools/dev/environment.py python
+
+`frameworks` puts mmdet, mmsegmentation and mmpose on top of `full`; `forks`
+has OpenMMLab's maintained continuation with any PyTorch; `python` is for any
+Python, with the newest of everything.
 
 On Linux PyPI's PyTorch comes with CUDA's libraries, over 2.5 GB. --cpu takes
 builds without them from PyTorch's own index, or from another one that the
@@ -26,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / 'requirements'
 UV = 'uv==0.13.*'
 CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
+FLAVOURS = ('demo', 'full', 'torch', 'frameworks', 'forks', 'python')
+PINNED = FLAVOURS[:4]  # with packages that are proven with one Python
 CUDA = ('nvidia', 'cuda')  # how names of CUDA's libraries begin
 
 
@@ -33,8 +42,8 @@ class SetupError(Exception):
     """A condition that one clear sentence tells."""
 
 
-def check_python() -> None:
-    if sys.version_info[:2] != (3, 11):
+def check_python(flavour: str) -> None:
+    if flavour in PINNED and sys.version_info[:2] != (3, 11):
         raise SetupError(
             'this needs Python 3.11 (the pinned packages are proven with it), '
             f'but {sys.executable} is {platform.python_version()}: install it '
@@ -90,9 +99,14 @@ class Environment:
     def __init__(self, flavour: str, torch: str, cpu: bool = False):
         self.flavour = flavour
         self.torch = torch
+        self.cpu = cpu
         self.index = os.environ.get('TORCH_INDEX') or (
             CPU_INDEX if cpu else '')
-        name = f'torch-{torch}' if flavour == 'torch' else flavour
+        python = '.'.join(map(str, sys.version_info[:2]))
+        name = dict(
+            torch=f'torch-{torch}',
+            forks=f'forks-{torch}',
+            python=f'python-{python}').get(flavour, flavour)
         self.folder = ROOT / '.venv' / name
         self.python = self.folder / 'bin' / 'python'
         self.stamp = self.folder / 'finished'
@@ -111,7 +125,7 @@ class Environment:
     def set_up(self) -> None:
         if self.finished():
             return
-        check_python()
+        check_python(self.flavour)
         check_platform(self.flavour)
         if self.flavour == 'full':
             check_compiler()
@@ -166,6 +180,24 @@ class Environment:
                      REQUIREMENTS / 'overrides.txt', f'torch=={self.torch}',
                      '-r', REQUIREMENTS / 'torch.txt')
 
+    def install_forks(self) -> None:
+        self.install('--override', REQUIREMENTS / 'overrides.txt',
+                     f'torch=={self.torch}', '-r',
+                     REQUIREMENTS / 'forks.txt')
+
+    def install_python(self) -> None:
+        # mmengine 0.10 imports pkg_resources, which setuptools 81 lacks.
+        self.install('--override', REQUIREMENTS / 'overrides.txt', 'torch',
+                     'setuptools<81', '-r', REQUIREMENTS / 'torch.txt')
+
+    def install_frameworks(self) -> None:
+        full = Environment('full', pinned('torch'), self.cpu)
+        full.set_up()
+        below = site_packages(full.folder)
+        above = site_packages(self.folder)
+        (above / 'full.pth').write_text(f'{below}\n', encoding='utf-8')
+        self.install('--no-deps', '-r', REQUIREMENTS / 'frameworks.txt')
+
     def install_full(self) -> None:
         pins = [
             line for line in (REQUIREMENTS /
@@ -210,6 +242,11 @@ class Environment:
         return cache / wheel.name
 
 
+def site_packages(folder: Path) -> Path:
+    version = '.'.join(map(str, sys.version_info[:2]))
+    return folder / 'lib' / f'python{version}' / 'site-packages'
+
+
 def create_venv(folder: Path) -> None:
     try:
         venv.create(folder, with_pip=True, clear=True)
@@ -245,14 +282,16 @@ def uv_index_settings() -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('flavour', choices=('demo', 'full', 'torch'))
+    parser.add_argument('flavour', choices=FLAVOURS)
     parser.add_argument(
-        '--torch', default=None, help='version, for the flavour torch')
+        '--torch',
+        default=None,
+        help='version, for the flavours torch and forks')
     parser.add_argument(
         '--cpu', action='store_true', help="PyTorch without CUDA's libraries")
     args = parser.parse_args()
-    if args.flavour == 'torch' and not args.torch:
-        parser.error('the flavour torch needs --torch VERSION')
+    if args.flavour in ('torch', 'forks') and not args.torch:
+        parser.error(f'the flavour {args.flavour} needs --torch VERSION')
     try:
         Environment(args.flavour, args.torch or pinned('torch'),
                     args.cpu).set_up()

@@ -1,0 +1,162 @@
+"""Runs the frameworks' own tools, as their users do."""
+import os
+import re
+import runpy
+import sys
+import traceback
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from tests.frameworks.frameworks import FRAMEWORKS, LOADERS
+
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT = 600  # seconds
+
+
+class Runs:
+    """Trainings of one framework on one small set of data.
+
+    A tool runs in a fork of this process, which has imported the framework
+    before: importing takes longer than two iterations.
+
+    Args:
+        name (str): Key of ``FRAMEWORKS``.
+        folder (Path): For data and work folders.
+    """
+
+    def __init__(self, name, folder):
+        self.framework = FRAMEWORKS[name]
+        self.folder = folder
+        self.image = self.framework.write(folder / 'data')
+        self.finished = {}
+
+    def options(self, epochs):
+        """For --cfg-options: the data written here, and few iterations."""
+        return {
+            'default_hooks.logger.interval': 1,
+            'randomness.seed': 0,
+            'env_cfg.dist_cfg.backend': 'gloo',
+            'optim_wrapper.optimizer.lr': 1e-4,
+            **{f'{loader}.{key}': value for loader in LOADERS
+               for key, value in dict(num_workers=0, batch_size=2,
+                                      persistent_workers=False).items()},
+            **self.framework.options(self.folder / 'data'),
+            **self.framework.length(epochs)
+        }
+
+    def config(self, name, extra=''):
+        """A user's config on top of ours: no downloads, and what is added."""
+        stem = name.replace('/', '-')
+        path = self.folder / f'{stem}{"-more" if extra else ""}.py'
+        path.write_text(f"_base_ = '{ROOT / 'configs' / name}.py'\n"
+                        f'{self.framework.own}\n{extra}\n')
+        return path
+
+    def saved_config(self, name):
+        """The config that a training wrote into its work folder."""
+        work_dir, _ = self.train(name)
+        path, = work_dir.glob('*.py')
+        return str(path)
+
+    def run(self, tool, config, *arguments, epochs=1, options=None,
+            processes=1):
+        """Run a tool to its end.
+
+        Returns:
+            str: What it printed.
+
+        Raises:
+            AssertionError: If it fails, with the end of what it printed.
+        """
+        given = {**self.options(epochs), **(options or {})}
+        return run_tool([
+            self.framework.tools / f'{tool}.py', config, *arguments,
+            '--cfg-options', *(f'{k}={v}' for k, v in given.items())
+        ], self.folder, processes)
+
+    def train(self, name):
+        """The work folder of a training of two iterations, once."""
+        if name not in self.finished:
+            work_dir = self.folder / name.replace('/', '-')
+            self.finished[name] = None
+            log = self.run('train', self.config(name), '--work-dir', work_dir)
+            self.finished[name] = (work_dir, log)
+        assert self.finished[name], 'its training failed'
+        return self.finished[name]
+
+    def checkpoint(self, name):
+        return self.train(name)[0] / self.framework.checkpoint(1)
+
+
+def run_tool(argv, folder, processes=1):
+    """Run a tool as __main__ in forks of this process, one per rank."""
+    path, *arguments = map(str, argv)
+    if processes > 1:
+        arguments += ['--launcher', 'pytorch']
+    port = str(20000 + os.getpid() % 20000)
+
+    def tool():
+        sys.argv = [path, *arguments]
+        try:
+            runpy.run_path(path, run_name='__main__')
+        except SystemExit as stop:
+            assert not stop.code, stop.code
+
+    return run_forks(tool, folder, [
+        dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes),
+             MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
+        if processes > 1 else {} for rank in range(processes)])
+
+
+def run_forks(function, folder, environments=({}, )):
+    """Call a function in forks of this process; what they printed.
+
+    Raises:
+        AssertionError: If one fails or takes too long.
+    """
+    context = get_context('fork')
+    logs = [folder / f'log-{rank}.txt' for rank in range(len(environments))]
+    children = [
+        context.Process(target=_child, args=(function, folder, log, variables))
+        for log, variables in zip(logs, environments)
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(TIMEOUT)
+    codes = [child.exitcode for child in children]
+    for child in children:
+        child.kill()
+    said = ''.join(log.read_text(encoding='utf-8') for log in logs)
+    assert not any(code != 0 for code in codes), \
+        f'ended with {codes}:\n{said[-4000:]}'
+    return said
+
+
+def _child(function, folder, log, variables):
+    with open(log, 'w', encoding='utf-8') as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    # pytest's capture would keep them otherwise.
+    sys.stdout, sys.stderr = (
+        os.fdopen(descriptor, 'w', closefd=False) for descriptor in (1, 2))
+    os.chdir(folder)
+    os.environ.update(variables, CUDA_VISIBLE_DEVICES='')
+    torch.set_num_threads(1)
+    code = 1
+    try:
+        function()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def losses(log):
+    """The losses that were logged, one per iteration."""
+    return [float(x) for x in re.findall(r'\bloss: (-?[\d.]+|nan|inf)', log)]

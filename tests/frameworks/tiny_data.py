@@ -1,0 +1,86 @@
+"""Data of a few images in the layout that each framework's configs read."""
+import json
+
+import numpy as np
+
+SIDE = 96
+KEYPOINTS = 17
+
+
+def write_image(path, rng):
+    from PIL import Image
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)).save(path)
+
+
+def write_coco(root, images=4):
+    """Boxes and keypoints of persons, as COCO 2017 lays them out."""
+    rng = np.random.default_rng(0)
+    (root / 'annotations').mkdir(parents=True)
+    for split in ('train', 'val'):
+        infos, annotations = [], []
+        for n in range(images):
+            name = f'{n:012}.jpg'
+            write_image(root / f'{split}2017' / name, rng)
+            infos.append(
+                dict(id=n, file_name=name, width=SIDE, height=SIDE))
+            x, y = map(int, rng.integers(4, 16, 2))
+            width, height = map(int, rng.integers(40, 70, 2))
+            points = rng.integers(0, 40, (KEYPOINTS, 2)) + (x, y)
+            annotations.append(
+                dict(
+                    id=n + 1,
+                    image_id=n,
+                    category_id=1,
+                    iscrowd=0,
+                    bbox=[x, y, width, height],
+                    area=width * height,
+                    segmentation=[[
+                        x, y, x + width, y, x + width, y + height, x,
+                        y + height
+                    ]],
+                    num_keypoints=KEYPOINTS,
+                    keypoints=[
+                        int(v) for point in points for v in (*point, 2)
+                    ]))
+        categories = [
+            dict(
+                id=1,
+                name='person',
+                supercategory='person',
+                keypoints=[f'point{n}' for n in range(KEYPOINTS)],
+                skeleton=[])
+        ]
+        content = dict(
+            images=infos, annotations=annotations, categories=categories)
+        for kind in ('instances', 'person_keypoints'):
+            file = root / 'annotations' / f'{kind}_{split}2017.json'
+            file.write_text(json.dumps(content))
+    return root / 'val2017' / f'{0:012}.jpg'
+
+
+def write_ade(root, images=4):
+    """Label maps of 150 classes, 0 being none, as ADE20K lays them out."""
+    from PIL import Image
+    rng = np.random.default_rng(0)
+    for split in ('training', 'validation'):
+        (root / 'annotations' / split).mkdir(parents=True)
+        for n in range(images):
+            write_image(root / 'images' / split / f'{n}.jpg', rng)
+            labels = rng.integers(0, 151, (SIDE // 8, SIDE // 8), np.uint8)
+            Image.fromarray(labels.repeat(8, 0).repeat(8, 1)).save(
+                root / 'annotations' / split / f'{n}.png')
+    return root / 'images' / 'validation' / '0.jpg'
+
+
+def write_imagenet(root, images=4):
+    """Two classes, as ImageNet lays them out for mmpretrain's configs."""
+    rng = np.random.default_rng(0)
+    (root / 'meta').mkdir(parents=True)
+    for split in ('train', 'val'):
+        lines = []
+        for n in range(images):
+            write_image(root / split / f'{n}.JPEG', rng)
+            lines.append(f'{n}.JPEG {n % 2}\n')
+        (root / 'meta' / f'{split}.txt').write_text(''.join(lines))
+    return root / 'val' / '0.JPEG'
