@@ -14,10 +14,13 @@ class Generator(NamedTuple):
         matrix (Tensor): Shape (m * J, H + 1); the last column is added.
         tanh (bool): Whether Tanh follows.
         num_atoms (int): m.
+        hidden_tanh (bool): Whether the maps come without the Tanh that
+            belongs to them (forward only).
     """
     matrix: Tensor
     tanh: bool
     num_atoms: int
+    hidden_tanh: bool = False
 
     def coefficients(self, hidden: Tensor) -> Tensor:
         """alpha (B, m, J, Ho, Wo) of hidden maps (B, H, Ho, Wo)."""

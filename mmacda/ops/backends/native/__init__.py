@@ -138,7 +138,8 @@ def _source(maps: Tensor, generator: Optional[Generator]) -> tuple:
     if generator is None:
         return make_dense(maps), None, ()
     matrix = generator.matrix.contiguous()
-    return make_dense(maps), matrix, (len(matrix), int(generator.tanh))
+    return make_dense(maps), matrix, (
+        len(matrix), generator.tanh + 2 * generator.hidden_tanh)
 
 
 def _forward(x: Tensor, maps: Tensor, generator: Optional[Generator],

@@ -4,7 +4,9 @@
 #define MMACDA_GENERATOR_H
 #include "call.h"
 
-enum { TANH = 1 }; /* problem.activation; 0 is none */
+/* Bits of problem.activation: of the coefficients, and of the hidden maps,
+ * which then come without it (forward only). */
+enum { TANH = 1, HIDDEN_TANH = 2 };
 
 static inline int64_t generator_rows(const problem *p) {
   return p->atoms * p->coefficients;
@@ -68,6 +70,14 @@ static void pack_generator(call *k) {
 static void read_hidden(const call *k, const tile *t, float *hidden) {
   int64_t pitch = k->tiling.pitch, channels = k->p->hidden;
   read_tile(k->p, t, channels, k->h, k->p->h, hidden, pitch);
+  if (k->p->activation & HIDDEN_TANH) {
+    int64_t vectors = (t->pixels + LANES - 1) / LANES;
+    for (int64_t n = 0; n < channels; n++)
+      for (int64_t i = 0; i < vectors; i++) {
+        float *at = hidden + n * pitch + i * LANES;
+        store(at, hyperbolic_tangent(load(at)));
+      }
+  }
   for (int64_t i = 0; i < pitch; i++) hidden[channels * pitch + i] = 1;
 }
 
@@ -83,7 +93,7 @@ static void make_coefficients(const call *k, int64_t pixels,
   for (int64_t n = 0; n < rows; n++) /* defined values in the slack */
     memset(alpha + n * pitch + vectors * LANES, 0,
            (pitch - vectors * LANES) * sizeof(float));
-  if (k->p->activation != TANH) return;
+  if (!(k->p->activation & TANH)) return;
   for (int64_t n = 0; n < rows; n++)
     for (int64_t i = 0; i < vectors; i++) {
       float *at = alpha + n * pitch + i * LANES;
@@ -96,7 +106,7 @@ static void undo_activation(const call *k, int64_t pixels,
                             const float *alpha, float *dalpha) {
   int64_t pitch = k->tiling.pitch, rows = generator_rows(k->p);
   int64_t vectors = (pixels + LANES - 1) / LANES;
-  if (k->p->activation != TANH) return;
+  if (!(k->p->activation & TANH)) return;
   for (int64_t n = 0; n < rows; n++)
     for (int64_t i = 0; i < vectors; i++) {
       int64_t at = n * pitch + i * LANES;
