@@ -1,10 +1,17 @@
-"""What autocast asks for, and how to keep it out of a backend."""
+"""Who is looking on: what autocast asks for, and torch.compile."""
 from typing import Any, Callable, Optional
 
 import torch
 
 # Those that autocast knows; it refuses others, such as meta.
 DEVICES = ('cpu', 'cuda')
+# Operators that torch.compile and torch.export know: torch >= 2.4.
+AVAILABLE = hasattr(torch.library, 'custom_op')
+
+
+def is_compiling() -> bool:
+    """Whether torch.compile or torch.export is looking on."""
+    return AVAILABLE and torch.compiler.is_compiling()
 
 
 def autocast_dtype(device: str) -> Optional[torch.dtype]:

@@ -5,8 +5,8 @@ from typing import Any, Dict, Optional
 import torch
 from torch import Tensor
 
+from .autocast import is_compiling
 from .geometry import ConvGeometry
-from .registered_op import is_compiling
 
 FORMS = dict(
     input='(B, C, H, W)',

@@ -6,16 +6,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from . import registered_op
-from .autocast import call_as_given, cast_inputs
-from .backends import BACKENDS, choose_backend
+from .autocast import call_as_given, cast_inputs, is_compiling
+from .backends import BACKENDS, DIFFERENTIABLE, choose_backend
 from .checks import check_dtypes, check_geometry, check_tensors
 from .geometry import ConvGeometry
-
-# Those that autograd differentiates.
-DIFFERENTIABLE_BACKENDS = {
-    name: module
-    for name, module in BACKENDS.items() if not hasattr(module, 'backward')
-}
 
 
 class _AdaptiveConv2d(torch.autograd.Function):
@@ -127,12 +121,13 @@ def adaptive_conv2d(input: Tensor,
 def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
          atom_bases: Optional[Tensor], weight: Tensor,
          geometry: ConvGeometry) -> Tensor:
-    if registered_op.is_compiling() and not torch.onnx.is_in_onnx_export() \
-            and backend not in DIFFERENTIABLE_BACKENDS:
+    if is_compiling() and not torch.onnx.is_in_onnx_export() \
+            and backend not in DIFFERENTIABLE:
         return registered_op.apply(x, alpha, atom_bases, weight, *geometry,
                                    backend)
-    _, module = choose_backend(backend, x, alpha, atom_bases, weight, geometry)
-    if module in DIFFERENTIABLE_BACKENDS.values():
+    name, module = choose_backend(backend, x, alpha, atom_bases, weight,
+                                  geometry)
+    if name in DIFFERENTIABLE:
         return module.adaptive_conv2d(x, alpha, atom_bases, weight, None,
                                       *geometry)
     if torch.is_grad_enabled():

@@ -9,17 +9,10 @@ from typing import Optional, Sequence, Tuple
 import torch
 from torch import Tensor
 
-from .autocast import call_as_given
-from .backends import BACKENDS, choose_backend
+from .autocast import AVAILABLE, call_as_given
+from .backends import BACKENDS, COMPUTING, choose_backend
 from .geometry import ConvGeometry
 from .memory_format import memory_format_of
-
-AVAILABLE = hasattr(torch.library, 'custom_op')
-
-
-def is_compiling() -> bool:
-    """Whether torch.compile or torch.export is looking on."""
-    return AVAILABLE and torch.compiler.is_compiling()
 
 
 def _geometry(stride, padding, dilation, groups) -> ConvGeometry:
@@ -28,9 +21,9 @@ def _geometry(stride, padding, dilation, groups) -> ConvGeometry:
 
 
 def _choose(backend, *arguments):
-    _, module = choose_backend(backend, *arguments)
+    name, module = choose_backend(backend, *arguments)
     # Autograd does not reach into an operator.
-    return module if hasattr(module, 'backward') else BACKENDS['stock']
+    return module if name in COMPUTING else BACKENDS['stock']
 
 
 def _forward(input: Tensor, basis_coefficients: Tensor,

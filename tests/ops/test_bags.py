@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from mmacda.ops.backends.bases import find_live_taps
+from mmacda.ops.backends.bases import describe
 from mmacda.ops.backends.chunks import split_pixels
 from mmacda.ops.backends.stock.bags import LEAST_WIDTH, BaggedPatches, sum_bags
 from mmacda.ops.backends.stock.patches import GatheredPatches, crop
@@ -39,7 +39,7 @@ def test_bags_do_what_gathered_patches_do(case, rows):
     """Convolution, correlation and its way back, chunk by chunk."""
     operands = case.operands()
     x, geometry = operands['input'], ConvGeometry.checked(**case.geometry)
-    live = find_live_taps(operands['atom_bases'], case.support)
+    live = describe(operands['atom_bases'], case.support**2).live
     bags = BaggedPatches(x, case.support, live, case.out_size, geometry, 16)
     peer = GatheredPatches(x, case.support, live, case.out_size, geometry)
     assert bags.in_columns is (case.out_size[1] >= LEAST_WIDTH

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from mmacda.ops import adaptive_conv2d, backends, reference, registered_op
+from mmacda.ops.backends import bases as bases_module
 from mmacda.ops.backends import triton
 from mmacda.ops.backends.triton import call as triton_call
-from mmacda.ops.backends.triton import taps as triton_taps
 from mmacda.ops.geometry import ConvGeometry
 from mmacda.testing.cases import (
     CASES,
@@ -375,9 +375,10 @@ def test_registered_operator_takes_it(device, dtype, launch):
 def test_changed_bases_are_read_again(launch, monkeypatch):
     """Reading them waits for a GPU: once for each state of the buffer."""
     searches = []
-    find = triton_taps.find_live_taps
-    monkeypatch.setattr(triton_taps, 'find_live_taps',
-                        lambda *a: searches.append(a) or find(*a))
+    make = bases_module.Description
+    monkeypatch.setattr(bases_module, 'Description',
+                        lambda values: searches.append(1) or make(values))
+    bases_module._by_content.cache_clear()
     case = Case('bases', 1, size=(3, 3))
     operands = case.operands(torch.float32)
     bases = operands['atom_bases']
@@ -466,20 +467,21 @@ class OnGpu:
 def test_choice_on_a_gpu(reason, chosen, monkeypatch, caplog):
     monkeypatch.setattr(triton, 'try_device', lambda device: reason)
     monkeypatch.delenv(backends.ENVIRONMENT_VARIABLE, raising=False)
-    backends._log_once.cache_clear()
+    backends._tell.cache_clear()
     case = Case('gpu', 1, 64, 64, (56, 56), (3, 5, 7), padding=(3, 3))
     alpha, bases, weight = (
         torch.empty(shape, device='meta')
         for shape in (case.shapes['basis_coefficients'], (18, 7, 7),
                       case.shapes['weight']))
-    with caplog.at_level('INFO', logger='mmacda'):
+    with caplog.at_level('DEBUG', logger='mmacda'):
         for _ in range(2):
             name, _ = backends.choose_backend(
                 None, OnGpu, alpha, bases, weight,
                 ConvGeometry.checked(**case.geometry))
             assert name == chosen
-    told = [f'not using the triton backend: {reason}'] if reason else []
-    assert caplog.messages == told
+    why = f'not triton: {reason}' if reason \
+        else 'it is the fastest on a cuda device'
+    assert caplog.messages == [f'the {chosen} backend serves: {why}']
 
 
 def test_a_missing_triton_is_named(monkeypatch):

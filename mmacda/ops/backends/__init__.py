@@ -1,28 +1,69 @@
-"""Implementations of adaptive_conv2d, and the rule that chooses one.
+"""The backends: ways to compute adaptive_conv2d, and the rule that chooses.
 
-A module has ``forward`` and ``backward``, or is differentiated by autograd and
-has ``adaptive_conv2d``. ``can_run``, where there is one, gives the reason why
-a call cannot be served, or None.
+A backend is a module here that follows :class:`Backend` or
+:class:`DifferentiableBackend`, with a row in the table of these.
 """
 import logging
 import os
+import warnings
 from functools import lru_cache
-from types import ModuleType
-from typing import Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Protocol, Sequence, Tuple, Union
 
 import torch
+from torch import Tensor
 
 from .. import reference
+from ..autocast import is_compiling
+from ..geometry import ConvGeometry
 from . import export, native, stock, triton
 from .triton import fused as triton_fused
 
-BACKENDS: Dict[str, ModuleType] = dict(
-    native=native,
-    triton=triton,
-    triton_fused=triton_fused,
-    stock=stock,
-    export=export,
-    reference=reference)
+
+class Backend(Protocol):
+    """Computes the output, and its gradients from the inputs.
+
+    Tensors have been checked: they fit each other, are on one device and,
+    but for the bases, of one dtype. Autocast is off. Shapes and names are
+    those of :func:`mmacda.ops.adaptive_conv2d`; ``atom_bases`` None means
+    direct atoms, and ``bases.describe`` tells what there is to know of
+    others. No tensor is written to.
+    """
+
+    def can_run(self, x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
+                weight: Tensor, geometry: ConvGeometry) -> Optional[str]:
+        """None, or the reason why the call cannot be served: a clause."""
+
+    def forward(self, x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
+                weight: Tensor, geometry: ConvGeometry) -> Tensor:
+        """Y without bias, (B, C_out, Ho, Wo), a view of nothing."""
+
+    def backward(self, grad_output: Tensor, x: Tensor, alpha: Tensor,
+                 atom_bases: Optional[Tensor], weight: Tensor,
+                 geometry: ConvGeometry,
+                 needs: Sequence[bool]) -> Tuple[Optional[Tensor], ...]:
+        """Gradients of x, alpha, bases and weight; None if not needed."""
+
+
+class DifferentiableBackend(Protocol):
+    """Serves any call, with operators that autograd differentiates."""
+
+    def adaptive_conv2d(self, input: Tensor, basis_coefficients: Tensor,
+                        atom_bases: Optional[Tensor], weight: Tensor,
+                        bias: Optional[Tensor], stride: Any, padding: Any,
+                        dilation: Any, groups: int) -> Tensor:
+        """Takes and returns what the operator does."""
+
+
+COMPUTING: Dict[str, Backend] = dict(
+    native=native, triton=triton, triton_fused=triton_fused, stock=stock)
+DIFFERENTIABLE: Dict[str, DifferentiableBackend] = dict(
+    export=export, reference=reference)
+BACKENDS: Dict[str, Any] = {**COMPUTING, **DIFFERENTIABLE}
+# Those that make coefficients where they compose atoms: they have
+# `forward_generated` and `backward_generated` as well, which take hidden maps
+# and a generator in place of alpha.
+GENERATING = ('native', )
+DEPRECATED = ('triton_fused', )
 ENVIRONMENT_VARIABLE = 'MMACDA_BACKEND'
 # Elements of the unfolded input up to which unfolding is the quicker way
 # where only PyTorch serves: 1 MB in float32, and 6 MB with gradients.
@@ -31,8 +72,9 @@ SMALL_UNFOLD, SMALL_UNFOLD_WITH_GRADIENTS = 2**18, 3 * 2**19
 logger = logging.getLogger('mmacda')
 
 
-def choose_backend(name: Optional[str], x,
-                   *arguments) -> Tuple[str, ModuleType]:
+def choose_backend(
+    name: Optional[str], x: Tensor, *arguments: Any
+) -> Tuple[str, Union[Backend, DifferentiableBackend]]:
     """Name and module of the backend that serves a call.
 
     A name given by the caller, else by the environment variable
@@ -49,30 +91,38 @@ def choose_backend(name: Optional[str], x,
     if name is None and os.environ.get(ENVIRONMENT_VARIABLE):
         name, source = os.environ[ENVIRONMENT_VARIABLE], ENVIRONMENT_VARIABLE
     if name is None:
-        name = _choose(x, *arguments)
-        return name, BACKENDS[name]
+        name, why = _choose(x, *arguments)
+    else:
+        _check_choice(f'{source}={name!r}', name, x, *arguments)
+        why = f'{source} names it'
+    if not is_compiling():
+        _tell(name, why)
+    return name, BACKENDS[name]
+
+
+def _check_choice(choice: str, name: str, *arguments: Any) -> None:
     if name not in BACKENDS:
-        raise ValueError(f'{source}={name!r} is unknown; supported are '
+        raise ValueError(f'{choice} is unknown; supported are '
                          f'{", ".join(map(repr, BACKENDS))}')
-    module = BACKENDS[name]
-    reason = module.can_run(x, *arguments) if hasattr(module,
-                                                      'can_run') else None
+    if name in DEPRECATED and not is_compiling():
+        _deprecate(name)
+    reason = COMPUTING[name].can_run(*arguments) if name in COMPUTING else None
     if reason:
-        raise ValueError(f'{source}={name!r} cannot run this call: {reason}')
-    return name, module
+        raise ValueError(f'{choice} cannot run this call: {reason}')
 
 
-def _choose(x, *arguments) -> str:
+def _choose(x: Tensor, *arguments: Any) -> Tuple[str, str]:
+    """Name, and why."""
     if torch.onnx.is_in_onnx_export():
-        return 'export'
+        return 'export', 'an export to ONNX is going on'
     if torch.jit.is_tracing():
-        return 'reference'
+        return 'reference', 'the call is being traced'
     fastest = 'triton' if x.device.type == 'cuda' else 'native'
-    reason = BACKENDS[fastest].can_run(x, *arguments)
+    reason = COMPUTING[fastest].can_run(x, *arguments)
     if reason is None:
-        return fastest
-    _log_once(fastest, reason)
-    return 'reference' if _is_small(x, *arguments) else 'stock'
+        return fastest, f'it is the fastest on a {x.device.type} device'
+    why = f'not {fastest}: {reason}'
+    return 'reference' if _is_small(x, *arguments) else 'stock', why
 
 
 def _is_small(x, alpha, atom_bases, weight, geometry) -> bool:
@@ -87,6 +137,17 @@ def _is_small(x, alpha, atom_bases, weight, geometry) -> bool:
         for t in (x, alpha, atom_bases, weight))
 
 
+@lru_cache(maxsize=256)
+def _tell(name: str, why: str) -> None:
+    # That the fastest cannot serve is worth a word.
+    level = logging.INFO if why.startswith('not ') else logging.DEBUG
+    logger.log(level, 'the %s backend serves: %s', name, why)
+
+
 @lru_cache(maxsize=None)
-def _log_once(name: str, reason: str) -> None:
-    logger.info('not using the %s backend: %s', name, reason)
+def _deprecate(name: str) -> None:
+    warnings.warn(
+        f'the backend {name!r} goes with the next release: it was never '
+        "measured against 'triton', which serves the same calls",
+        FutureWarning,
+        stacklevel=2)

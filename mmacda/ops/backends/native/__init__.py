@@ -13,10 +13,10 @@ from typing import NamedTuple, Optional, Sequence, Tuple
 import torch
 from torch import Tensor
 
+from ...generator import Generator
 from ...geometry import ConvGeometry
 from ...memory_format import make_dense, memory_format_of
 from .. import stock
-from ..generator import Generator
 from .plan import Plan, make_plan
 
 ENVIRONMENT_VARIABLE = 'MMACDA_NATIVE'
@@ -45,7 +45,7 @@ def _load() -> Tuple[Optional[_Library], Optional[str]]:
     pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
     functions.mmacda_forward_floats.argtypes = [pointer, number]
     functions.mmacda_forward_floats.restype = size
-    functions.mmacda_forward.argtypes = [pointer] * 7 + [number, pointer]
+    functions.mmacda_forward.argtypes = [pointer] * 8 + [number, pointer]
     functions.mmacda_forward.restype = None
     functions.mmacda_backward_floats.argtypes = [pointer, number, number]
     functions.mmacda_backward_floats.restype = size
@@ -134,12 +134,18 @@ def backward_generated(
 
 
 def _source(maps: Tensor, generator: Optional[Generator]) -> tuple:
-    """Maps and matrix as C reads them, and the plan's last arguments."""
+    """Maps, matrix and norm as C reads them; the plan's last arguments."""
     if generator is None:
-        return make_dense(maps), None, ()
-    matrix = generator.matrix.contiguous()
-    return make_dense(maps), matrix, (
-        len(matrix), generator.tanh + 2 * generator.hidden_tanh)
+        return make_dense(maps), None, None, ()
+    matrix, norm = generator.matrix.contiguous(), generator.hidden_norm
+    # The bits of csrc/generator.h.
+    activation = generator.tanh + 2 * (norm is not None)
+    return (make_dense(maps), matrix, norm if norm is None else
+            norm.contiguous(), (len(matrix), activation))
+
+
+def _address(tensor: Optional[Tensor]) -> Optional[int]:
+    return None if tensor is None else tensor.data_ptr()
 
 
 def _forward(x: Tensor, maps: Tensor, generator: Optional[Generator],
@@ -147,7 +153,7 @@ def _forward(x: Tensor, maps: Tensor, generator: Optional[Generator],
              geometry: ConvGeometry) -> Tensor:
     library = _loaded()
     x, weight = make_dense(x), weight.contiguous()
-    maps, matrix, options = _source(maps, generator)
+    maps, matrix, norm, options = _source(maps, generator)
     y = torch.empty((maps.shape[0], weight.shape[0], *maps.shape[2:]),
                     dtype=x.dtype,
                     memory_format=memory_format_of(x))
@@ -155,9 +161,9 @@ def _forward(x: Tensor, maps: Tensor, generator: Optional[Generator],
     threads = plan.threads()
     memory = _memory(plan, library.functions.mmacda_forward_floats, threads)
     library.functions.mmacda_forward(
-        plan.address, x.data_ptr(), maps.data_ptr(),
-        None if matrix is None else matrix.data_ptr(), weight.data_ptr(),
-        y.data_ptr(), memory.data_ptr(), threads, _launcher(library))
+        plan.address, x.data_ptr(), maps.data_ptr(), _address(matrix),
+        _address(norm), weight.data_ptr(), y.data_ptr(), memory.data_ptr(),
+        threads, _launcher(library))
     return y
 
 
@@ -170,7 +176,7 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
     library = _loaded()
     grad_output, x = make_dense(grad_output), make_dense(x)
     weight = weight.contiguous()
-    maps, matrix, options = _source(maps, generator)
+    maps, matrix, _, options = _source(maps, generator)
     plan = make_plan(x, maps, atoms, atom_bases, grad_output, geometry,
                      *options)
     need_x, need_maps, need_matrix, need_weight = needs
@@ -196,9 +202,8 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
                      threads)
     library.functions.mmacda_backward(
         plan.address, grad_output.data_ptr(), x.data_ptr(), maps.data_ptr(),
-        None if matrix is None else matrix.data_ptr(), weight.data_ptr(),
-        *(None if grad is None else grad.data_ptr()
-          for grad in (grad_x, grad_maps, grad_matrix, grad_weight)),
+        _address(matrix), weight.data_ptr(),
+        *map(_address, (grad_x, grad_maps, grad_matrix, grad_weight)),
         memory.data_ptr(), flags, threads, _launcher(library))
     if grad_matrix is not None:
         grad_matrix = grad_matrix[:, :matrix.shape[1]]

@@ -1,13 +1,14 @@
 """What the native backend knows about a call before it sees the values."""
 import ctypes
 from functools import lru_cache
-from typing import NamedTuple, Optional, Tuple
+from typing import Optional
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...geometry import ConvGeometry
+from ..bases import Description, describe
 
 # Products per thread below which starting a thread costs more than it saves.
 PRODUCTS_PER_THREAD = 2 * 10**6
@@ -38,45 +39,12 @@ class _Problem(ctypes.Structure):
     ]
 
 
-class _SparseBases(NamedTuple):
-    """Live taps and the non-zero basis values, row-compressed both ways."""
-    rows: np.ndarray
-    columns: np.ndarray
-    by_tap: Tuple[np.ndarray, ...]
-    by_coefficient: Tuple[np.ndarray, ...]
-
-
-def _compress(matrix: np.ndarray) -> Tuple[np.ndarray, ...]:
-    row, column = np.nonzero(matrix)
-    start = np.searchsorted(row, np.arange(len(matrix) + 1))
-    return (start.astype(np.int32), column.astype(np.int32),
-            matrix[row, column].astype(np.float32))
-
-
-@lru_cache(maxsize=64)
-def _sparse_bases(values: Optional[bytes], coefficients: int,
-                  turned: bool) -> _SparseBases:
-    if values is None:  # direct atoms: every coefficient is a tap
-        bases = np.eye(coefficients, dtype=np.float32)
-    else:
-        bases = np.frombuffer(values, np.float32).reshape(coefficients, -1)
-    kernel = round(bases.shape[1]**0.5)
-    if turned:
-        bases = bases.reshape(-1, kernel, kernel).swapaxes(1, 2)
-        bases = bases.reshape(coefficients, -1)
-    live = np.flatnonzero(bases.any(0))
-    # By columns: csrc/atoms.h:spread_input says why.
-    live = live[np.argsort(live % kernel, kind='stable')]
-    return _SparseBases(live // kernel, live % kernel,
-                        _compress(bases[:, live].T), _compress(bases[:, live]))
-
-
 class Plan:
     """A problem whose arrays stay alive, and its memory by thread count."""
 
     def __init__(self, x_shape, x_strides, alpha_shape, alpha_strides,
-                 y_strides, out_channels, atoms, geometry, values,
-                 generator_rows, activation):
+                 y_strides, out_channels, atoms, geometry,
+                 description: Description, generator_rows, activation):
         batch, channels, height, width = x_shape
         maps, out_height, out_width = alpha_shape[1:]
         coefficients = (generator_rows or maps) // atoms
@@ -93,7 +61,7 @@ class Plan:
                 (image, channel, column, row)
                 for image, channel, row, column in (x_strides, alpha_strides,
                                                     y_strides))
-        bases = _sparse_bases(values, coefficients, turned)
+        bases = description.sparse(turned)
         rows, columns = bases.rows * dil_h, bases.columns * dil_w
         plane_rows = out_height + (rows // stride_h).max(initial=0)
         plane_columns = out_width + (columns // stride_w).max(initial=0)
@@ -149,10 +117,8 @@ def make_plan(x: Tensor, alpha: Tensor, atoms: int,
 
     With ``generator_rows``, m * J, it is the hidden maps (B, H, Ho, Wo).
     """
-    values = None
-    if atom_bases is not None:
-        bases = atom_bases.detach().float().contiguous()
-        values = ctypes.string_at(bases.data_ptr(), 4 * bases.numel())
+    description = describe(atom_bases,
+                           (generator_rows or alpha.shape[1]) // atoms)
     return _cached_plan(x.shape, x.stride(), alpha.shape, alpha.stride(),
-                        y.stride(), y.shape[1], atoms, geometry, values,
+                        y.stride(), y.shape[1], atoms, geometry, description,
                         generator_rows, activation)

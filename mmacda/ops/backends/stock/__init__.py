@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...geometry import ConvGeometry
 from ...memory_format import spread_planes
-from ..bases import find_live_taps
+from ..bases import describe
 from ..chunks import Chunk, split_pixels
 from .bags import BaggedPatches
 from .patches import GatheredPatches, crop
@@ -45,13 +45,14 @@ class _Plan:
         self.channels, self.out_channels = x.shape[1], weight.shape[0]
         kernel = round(
             count**0.5) if atom_bases is None else atom_bases.shape[-1]
-        live = find_live_taps(None if needs[2] else atom_bases, kernel)
+        known = describe(atom_bases, count)
+        # The bases' gradient is one at all taps.
+        live = list(range(kernel * kernel)) if needs[2] else known.live
         self.patches = _make_patches(x, kernel, live,
                                      (self.height, self.width), geometry)
         self.alpha = alpha
         self.bases, self.grad_bases = (
-            None if atom_bases is None else atom_bases.detach().flatten(1).to(
-                alpha.dtype)[:, taps]
+            None if atom_bases is None else known.at(taps, alpha, alpha.dtype)
             for taps in (self.patches.taps, self.patches.grad_taps))
         # (G, C_out/G, C/G, m) -> (C_out, m * C/G): atom-major, as Z is.
         self.weight = weight.reshape(self.groups, -1,
@@ -218,7 +219,6 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
 
 
 def _spread(plan: _Plan, grad: Tensor, atom_bases: Tensor) -> Tensor:
-    # All taps are live when the bases need a gradient.
     full = torch.empty_like(grad)
     full[:, plan.patches.grad_taps] = grad
     return full.view(atom_bases.shape).to(atom_bases.dtype)

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from ...geometry import ConvGeometry
+from ..bases import describe
 from ..chunks import Chunk, split_pixels
-from .taps import Taps, backward_taps, forward_taps, read_bases, to_device
+from .taps import Taps, backward_taps, forward_taps, to_device
 
 # Of a chunk: an eighth of what an unfold would take, within these bounds. A
 # few chunks per call keep the GPU busy; none of them is full-size.
@@ -51,8 +52,9 @@ class Call:
             self.groups, -1, self.channels // self.groups, self.atoms)
         self.kernel = round(
             count**0.5) if atom_bases is None else atom_bases.shape[-1]
-        self.basis = read_bases(atom_bases, self.kernel)
-        self.taps = forward_taps(self.basis.live, self.kernel, geometry)
+        self.direct = atom_bases is None
+        self.bases = describe(atom_bases, count)
+        self.taps = forward_taps(self.bases.live, self.kernel, geometry)
 
     def chunks(self, size: Sequence[int], floats: int,
                channels: int) -> List[Chunk]:
@@ -70,19 +72,21 @@ class Call:
     @property
     def atom_floats(self) -> int:
         """Values that the atoms of a pixel take beside the coefficients."""
-        return 0 if self.basis.compose is None else self.atoms * len(
-            self.taps)
+        return 0 if self.direct else self.atoms * len(self.taps)
+
+    def _psi(self, like: Tensor, transposed: bool = False) -> Tensor:
+        return self.bases.at(self.bases.live, like, torch.float32, transposed)
 
     def compose(self, chunk: Chunk) -> Tensor:
         """Atoms of a chunk: (images, m, taps, rows, columns)."""
         alpha = self.alpha[chunk.images, :, :, chunk.rows]
-        if self.basis.compose is None:
+        if self.direct:
             return alpha
         atoms = torch.empty(
             (len(self.taps), *chunk.shape, self.size[1], self.atoms),
             dtype=torch.float32,
             device=alpha.device).permute(1, 4, 0, 2, 3)
-        self.launch.mix(alpha[None], self.basis.compose, atoms)
+        self.launch.mix(alpha[None], self._psi(alpha), atoms)
         return atoms
 
     def new_features(self, size: tuple, channels: int) -> Tensor:
@@ -205,7 +209,7 @@ class Call:
             self.x[chunk.images], dz, self.atoms,
             to_device(self.taps, dz.device), size, chunk.rows.start,
             self.geometry.stride).permute(0, 3, 1, 2, 4, 5)
-        if self.basis.decompose is None:
+        if self.direct:
             grad.copy_(parts.sum(0))
         else:
-            self.launch.mix(parts, self.basis.decompose, grad)
+            self.launch.mix(parts, self._psi(parts, transposed=True), grad)

@@ -10,8 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .kernels import jit, locate, sum_taps
 from .launch import Size, ceil, divide_atoms, power_of_two, shape_pixels
+from .parts import jit, locate, sum_taps
 
 WARPS = 8
 # Sums in float32, of outputs and of Z, that the registers of the threads of a

@@ -1,43 +1,13 @@
 """Which taps the Triton kernels visit, and where those take their inputs."""
 from functools import lru_cache
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Sequence, Tuple
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from ...geometry import ConvGeometry
-from ..bases import find_live_taps
 
 Taps = Tuple[Tuple[int, int, int], ...]  # rows, columns away; place
-
-
-class Basis(NamedTuple):
-    """Live taps, and psi there, (J, taps), with its transpose."""
-    live: List[int]
-    compose: Optional[Tensor]
-    decompose: Optional[Tensor]
-
-
-_bases = WeakTensorKeyDictionary()
-
-
-def read_bases(atom_bases: Optional[Tensor], kernel: int) -> Basis:
-    """What is known of a buffer of bases; read again when it has changed.
-
-    Reading waits for the GPU.
-    """
-    if atom_bases is None:
-        return Basis(find_live_taps(None, kernel), None, None)
-    version = None if atom_bases.is_inference() else atom_bases._version
-    known = _bases.get(atom_bases)
-    if version is not None and known is not None and known[0] == version:
-        return known[1]
-    live = find_live_taps(atom_bases, kernel)
-    psi = atom_bases.detach().flatten(1).float()[:, live].contiguous()
-    basis = Basis(live, psi, psi.t().contiguous())
-    _bases[atom_bases] = version, basis
-    return basis
 
 
 @lru_cache(maxsize=256)

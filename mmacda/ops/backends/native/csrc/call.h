@@ -16,7 +16,9 @@ typedef struct {
   tiling tiling;
   team team;
   const float *x, *alpha, *weight;
-  const float *h, *generator; /* in place of alpha: generator.h */
+  /* In place of alpha, see generator.h. hidden_norm: scales, then shifts, of
+   * hidden maps that come without their norm and activation; or null. */
+  const float *h, *generator, *hidden_norm;
   float *y; /* or its gradient */
   float *planes, *packed;
   int needs;

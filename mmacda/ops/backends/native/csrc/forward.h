@@ -88,10 +88,11 @@ int64_t mmacda_forward_floats(const problem *p, int threads) {
 
 /* `alpha`, or with a generator the hidden maps. */
 void mmacda_forward(const problem *p, const float *x, const float *alpha,
-                    const float *generator, const float *weight, float *y,
-                    float *memory, int threads, launcher launch) {
+                    const float *generator, const float *hidden_norm,
+                    const float *weight, float *y, float *memory,
+                    int threads, launcher launch) {
   call k = {.p = p, .x = x, .alpha = alpha, .weight = weight, .y = y,
-            .h = alpha, .generator = generator};
+            .h = alpha, .generator = generator, .hidden_norm = hidden_norm};
   k.team = (team){.threads = threads, .launch = launch, .call = &k};
   lay_out_forward(&k, memory);
   run_units(&k.team, plane_units(p), pad_unit);

@@ -5,7 +5,7 @@
 #include "call.h"
 
 /* Bits of problem.activation: of the coefficients, and of the hidden maps,
- * which then come without it (forward only). */
+ * which then come without it. */
 enum { TANH = 1, HIDDEN_TANH = 2 };
 
 static inline int64_t generator_rows(const problem *p) {
@@ -70,13 +70,15 @@ static void pack_generator(call *k) {
 static void read_hidden(const call *k, const tile *t, float *hidden) {
   int64_t pitch = k->tiling.pitch, channels = k->p->hidden;
   read_tile(k->p, t, channels, k->h, k->p->h, hidden, pitch);
-  if (k->p->activation & HIDDEN_TANH) {
-    int64_t vectors = (t->pixels + LANES - 1) / LANES;
-    for (int64_t n = 0; n < channels; n++)
-      for (int64_t i = 0; i < vectors; i++) {
-        float *at = hidden + n * pitch + i * LANES;
-        store(at, hyperbolic_tangent(load(at)));
-      }
+  int64_t vectors = (t->pixels + LANES - 1) / LANES;
+  for (int64_t n = 0; k->hidden_norm && n < channels; n++) {
+    float scale = k->hidden_norm[n], shift = k->hidden_norm[channels + n];
+    for (int64_t i = 0; i < vectors; i++) {
+      float *at = hidden + n * pitch + i * LANES;
+      vec value = load(at) * scale + shift;
+      store(at, k->p->activation & HIDDEN_TANH ? hyperbolic_tangent(value)
+                                               : value);
+    }
   }
   for (int64_t i = 0; i < pitch; i++) hidden[channels * pitch + i] = 1;
 }
