@@ -9,11 +9,13 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from ..ops import adaptive_conv2d, available_backends
+from ..ops import (adaptive_conv2d, adaptive_conv2d_generated,
+                   available_backends)
 from ..ops.geometry import ConvGeometry
 from .arguments import (check_counts, check_input, check_kernel_size,
                         check_keys, check_padded_size, resolve_bases)
 from .conv2d_like import Conv2dLike
+from .on_the_fly import prepare, why_plain_now
 
 GENERATOR_KEYS = ('type', 'hidden_channels', 'kernel_size', 'norm_cfg',
                   'act_cfg', 'init_cfg')
@@ -188,12 +190,23 @@ class ACDAConv(Conv2dLike):
         # weights that have a norm folded in.
         if not torch.jit.is_tracing():
             self._check_input(x)
-        alpha = None if self.atom_generator is None \
-            else self.atom_generator(x)
-        if self.padding_mode != 'zeros' and any(self._pad):
-            x = F.pad(x, self._pad, mode=self.padding_mode)
-        if alpha is None:
-            return F.conv2d(x, weight, bias, *self._geometry)
+        if self.atom_generator is None:
+            return F.conv2d(self._margin(x), weight, bias, *self._geometry)
+        if self.backend in (None, 'native') and not why_plain_now(
+                self.atom_generator, x):
+            hidden, generator = prepare(self.atom_generator, x,
+                                        self.num_atoms)
+            return adaptive_conv2d_generated(
+                self._margin(x),
+                hidden,
+                generator,
+                self.atom_bases,
+                weight,
+                bias,
+                *self._geometry,
+                backend=self.backend)
+        alpha = self.atom_generator(x)
+        x = self._margin(x)
         alpha = alpha.reshape(x.shape[0], self.num_atoms,
                               self.num_coefficients, *alpha.shape[2:])
         return adaptive_conv2d(
@@ -204,6 +217,11 @@ class ACDAConv(Conv2dLike):
             bias,
             *self._geometry,
             backend=self.backend)
+
+    def _margin(self, x: Tensor) -> Tensor:
+        if self.padding_mode != 'zeros' and any(self._pad):
+            return F.pad(x, self._pad, mode=self.padding_mode)
+        return x
 
     def _check_input(self, x: Tensor) -> None:
         check_input(x, self.in_channels)
