@@ -34,4 +34,5 @@ class Generator(NamedTuple):
         alpha = F.conv2d(hidden, weight[:, :, None, None], shift)
         if self.tanh:
             alpha = alpha.tanh()
-        return alpha.unflatten(1, (self.num_atoms, -1))
+        return alpha.unflatten(
+            1, (self.num_atoms, alpha.shape[1] // self.num_atoms))
