@@ -1,5 +1,4 @@
 """The adaptive convolution layer."""
-import inspect
 import math
 from typing import Any, Optional
 
@@ -13,7 +12,10 @@ from ..ops import (adaptive_conv2d, adaptive_conv2d_generated,
                    available_backends)
 from ..ops.geometry import ConvGeometry
 from .arguments import (check_counts, check_input, check_kernel_size,
-                        check_keys, check_padded_size, resolve_bases)
+                        check_keys, check_padded_size)
+from .atom_generator import AtomGenerator
+from .bases import resolve_bases
+from .bases_keeper import BasesKeeper
 from .conv2d_like import Conv2dLike
 from .on_the_fly import prepare, why_plain_now
 
@@ -24,7 +26,7 @@ COEFFICIENT_ENERGY = 0.394
 
 
 @MODELS.register_module()
-class ACDAConv(Conv2dLike):
+class ACDAConv(BasesKeeper, Conv2dLike):
     """Adaptive convolution with per-pixel dynamic filter atoms (ICCV 2021).
 
     A replacement for ``nn.Conv2d``: its arguments first, with their names and
@@ -82,28 +84,22 @@ class ACDAConv(Conv2dLike):
                  atom_bases: Any = 'fourier_bessel',
                  atom_generator: Optional[dict] = None,
                  backend: Optional[str] = None,
-                 init_cfg: Optional[dict] = None,
-                 **unknown: Any):
+                 init_cfg: Optional[dict] = None):
         super().__init__(in_channels, out_channels,
                          check_kernel_size(kernel_size), stride, padding,
                          dilation, groups, padding_mode, init_cfg)
-        check_keys('ACDAConv', unknown, [
-            key for key in inspect.signature(ACDAConv.__init__).parameters
-            if key not in ('self', 'unknown')
-        ])
         if backend is not None and backend not in available_backends():
             raise ValueError(f'backend={backend!r} is unknown; supported are '
                              f'{available_backends()}')
         self.backend = backend
         self.pointwise = self.kernel_size == (1, 1)
         if self.pointwise:
-            self.num_atoms, bases, support = 1, None, 1
+            self.num_atoms, self.bases, support = 1, None, 1
         else:
             check_counts(num_atoms=num_atoms)
-            self.num_atoms = num_atoms
-            bases, support = resolve_bases(atom_bases, scales, num_bases,
-                                           self.kernel_size[0])
-        self.register_buffer('atom_bases', bases, persistent=False)
+            self.num_atoms = int(num_atoms)
+            self.bases, support = resolve_bases(atom_bases, scales, num_bases,
+                                                self.kernel_size[0])
         extra = (support - self.kernel_size[0]) // 2
         pad_h, pad_w = (p + d * extra
                         for p, d in zip(self.padding, self.dilation))
@@ -112,12 +108,13 @@ class ACDAConv(Conv2dLike):
         self._geometry = ConvGeometry(
             self.stride,
             (pad_h, pad_w) if padding_mode == 'zeros' else (0, 0),
-            self.dilation, groups)
+            self.dilation, self.groups)
         self.weight = nn.Parameter(
-            torch.empty(out_channels, in_channels // groups * self.num_atoms,
-                        1, 1))
+            torch.empty(self.out_channels,
+                        self.in_channels // self.groups * self.num_atoms, 1,
+                        1))
         if bias:
-            self.bias = nn.Parameter(torch.empty(out_channels))
+            self.bias = nn.Parameter(torch.empty(self.out_channels))
         else:
             self.register_parameter('bias', None)
         self.atom_generator = None if self.pointwise \
@@ -143,9 +140,9 @@ class ACDAConv(Conv2dLike):
     @property
     def num_coefficients(self) -> int:
         """J, coefficients per atom and pixel."""
-        if self.atom_bases is None:
+        if self.bases is None:
             return self.support**2
-        return self.atom_bases.shape[0]
+        return self.bases.fixed.count
 
     def reset_parameters(self, filter_energy: float = 2.0) -> None:
         """Normal weights for an effective filter of a given size.
@@ -160,8 +157,8 @@ class ACDAConv(Conv2dLike):
         """
         energy = 1.0
         if not self.pointwise:
-            norms = self.atom_bases.square().sum().item() \
-                if self.atom_bases is not None else self.num_coefficients
+            norms = float((self.bases.fixed.values**2).sum()) \
+                if self.bases is not None else self.num_coefficients
             energy = COEFFICIENT_ENERGY * norms
         fan_in = self.weight.shape[1] * energy
         nn.init.normal_(self.weight, std=math.sqrt(filter_energy / fan_in))
@@ -188,7 +185,8 @@ class ACDAConv(Conv2dLike):
                       bias: Optional[Tensor]) -> Tensor:
         # As in nn.Conv2d: ConvModule's efficient_conv_bn_eval calls it with
         # weights that have a norm folded in.
-        if not torch.jit.is_tracing():
+        judged = isinstance(self.atom_generator, AtomGenerator)
+        if not judged and not torch.jit.is_tracing():
             self._check_input(x)
         if self.atom_generator is None:
             return F.conv2d(self._margin(x), weight, bias, *self._geometry)
@@ -219,9 +217,12 @@ class ACDAConv(Conv2dLike):
             backend=self.backend)
 
     def _margin(self, x: Tensor) -> Tensor:
-        if self.padding_mode != 'zeros' and any(self._pad):
-            return F.pad(x, self._pad, mode=self.padding_mode)
-        return x
+        if self.padding_mode == 'zeros' or not any(self._pad):
+            return x
+        if not torch.jit.is_tracing():
+            check_padded_size(x.shape[2:], (self._pad[2], self._pad[0]),
+                              self.padding_mode)
+        return F.pad(x, self._pad, mode=self.padding_mode)
 
     def _check_input(self, x: Tensor) -> None:
         check_input(x, self.in_channels)
@@ -229,7 +230,6 @@ class ACDAConv(Conv2dLike):
         padding = self._pad[2], self._pad[0]
         geometry = self._geometry._replace(padding=padding)
         geometry.output_size(x.shape[2:], self.support)
-        check_padded_size(x.shape[2:], padding, self.padding_mode)
 
     def extra_repr(self) -> str:
         text = super().extra_repr()

@@ -1,13 +1,10 @@
 """Checks of the layer's arguments: every error says what is supported."""
-from typing import Any, Iterable, Optional, Sequence, Tuple
+import difflib
+from typing import Any, Iterable, Sequence
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ..ops import fourier_bessel_bases
-from ..ops.fourier_bessel import check_scales
-from ..ops.geometry import Pair, to_pair
+from ..ops.geometry import Pair, as_integer, to_pair
 
 PADDING_MODES = ('zeros', 'reflect', 'replicate', 'circular')
 
@@ -17,14 +14,16 @@ def check_keys(name: str, given: Iterable[str],
     """Raise a TypeError if ``given`` holds a key that is not supported."""
     unknown = sorted(set(given) - set(supported))
     if unknown:
+        near = difflib.get_close_matches(unknown[0], supported, n=1)
+        hint = f'; did you mean {near[0]!r}?' if near else ''
         raise TypeError(f'{name} got unknown keys {unknown}; supported are '
-                        f'{", ".join(supported)}')
+                        f'{", ".join(supported)}{hint}')
 
 
 def is_count(value: Any) -> bool:
     """Whether it is a positive integer; True is none."""
-    return isinstance(value, int) and not isinstance(value, bool) \
-        and value >= 1
+    number = as_integer(value)
+    return number is not None and number >= 1
 
 
 def check_counts(**counts: Any) -> None:
@@ -85,37 +84,6 @@ def resolve_padding(padding: Any, kernel: Pair, stride: Pair,
         raise ValueError("padding must be 'same', 'valid' or pixels, but got "
                          f'{padding!r}')
     return to_pair(padding, 'padding', 0)
-
-
-def resolve_bases(atom_bases: Any, scales: Any, num_bases: Any,
-                  kernel: int) -> Tuple[Optional[Tensor], int]:
-    """The buffer psi, None for direct atoms, and the support in pixels.
-
-    Raises:
-        ValueError: If the bases are not supported.
-    """
-    if isinstance(atom_bases, str) and atom_bases == 'fourier_bessel':
-        scales = check_scales(scales) if scales is not None else tuple(
-            range(3, kernel + 1, 2))
-        bases = fourier_bessel_bases(scales, num_bases)
-    elif scales is not None:
-        raise ValueError(f'scales={scales!r} applies to '
-                         "atom_bases='fourier_bessel' only")
-    elif atom_bases is None:
-        return None, kernel
-    elif isinstance(atom_bases, str):
-        raise ValueError("atom_bases must be 'fourier_bessel', an array of "
-                         f'shape (J, k, k) or None, but got {atom_bases!r}')
-    else:
-        bases = torch.as_tensor(atom_bases, dtype=torch.float64)
-        if bases.dim() != 3 or bases.shape[1] != bases.shape[2] \
-                or bases.shape[1] % 2 == 0:
-            raise ValueError('atom_bases must have shape (J, k, k) with k '
-                             f'odd, but got {tuple(bases.shape)}')
-    support = max(kernel, bases.shape[-1])
-    margin = (support - bases.shape[-1]) // 2
-    bases = F.pad(bases, (margin, ) * 4)
-    return bases.to(torch.get_default_dtype()), support
 
 
 def check_input(x: Any, in_channels: int) -> None:

@@ -3,6 +3,7 @@ from typing import Optional
 
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 from mmcv.cnn import build_activation_layer, build_norm_layer
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS
@@ -36,9 +37,13 @@ class GeneratorConv2d(_ConvNd):
                          padding_mode)  # type: ignore[arg-type]  # a Literal
 
     def forward(self, x: Tensor) -> Tensor:
-        # It reads nothing that _ConvNd lacks.
-        return nn.Conv2d._conv_forward(
-            self, x, self.weight, self.bias)  # type: ignore[arg-type]
+        padding = self.padding
+        if self.padding_mode != 'zeros':
+            pad_h, pad_w = padding
+            x = F.pad(x, (pad_w, pad_w, pad_h, pad_h), mode=self.padding_mode)
+            padding = (0, 0)
+        return F.conv2d(x, self.weight, self.bias, self.stride, padding,
+                        self.dilation, self.groups)
 
 
 @MODELS.register_module()

@@ -45,12 +45,13 @@ class Conv2dLike(BaseModule):
                  init_cfg: Optional[dict] = None):
         super().__init__(init_cfg)
         check_channels(in_channels, out_channels, groups)
-        self.in_channels = in_channels
-        self.out_channels = out_channels
+        # NumPy's integers too become plain ones.
+        self.in_channels = int(in_channels)
+        self.out_channels = int(out_channels)
         self.kernel_size = to_pair(kernel_size, 'kernel_size', 1)
         self.stride = to_pair(stride, 'stride', 1)
         self.dilation = to_pair(dilation, 'dilation', 1)
-        self.groups = groups
+        self.groups = int(groups)
         self.padding = resolve_padding(padding, self.kernel_size, self.stride,
                                        self.dilation)
         check_padding_mode(padding_mode)

@@ -108,7 +108,9 @@ def project_conv(conv: nn.Conv2d, layer: ACDAConv) -> float:
                 f'the layer ({getattr(layer, name)}) differ')
     margin = (layer.support - conv.kernel_size[0]) // 2
     filters = F.pad(conv.weight.flatten(0, 1), (margin, ) * 4)
-    projection = project_filters(filters, layer.atom_bases, layer.num_atoms)
+    bases = None if layer.bases is None \
+        else torch.from_numpy(layer.bases.fixed.values.copy())
+    projection = project_filters(filters, bases, layer.num_atoms)
     # Rows are (c_out, c_in), so that the channel index is c_in * m + atom.
     layer.weight.copy_(projection.composition.reshape(layer.weight.shape))
     if layer.bias is not None and conv.bias is not None:

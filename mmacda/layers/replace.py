@@ -17,6 +17,8 @@ from .replace_report import ConvRecord, ReplaceReport
 MAX_IMAGE_CHANNELS = 4
 CARRIED_OVER = ('in_channels', 'out_channels', 'kernel_size', 'stride',
                 'padding', 'dilation', 'groups', 'padding_mode')
+# Private, as PyTorch has no public way to read a module's hooks; registering
+# them anew would give other handles than those the user holds.
 HOOKS = ('_forward_hooks', '_forward_hooks_with_kwargs',
          '_forward_hooks_always_called', '_forward_pre_hooks',
          '_forward_pre_hooks_with_kwargs', '_backward_hooks',

@@ -89,6 +89,12 @@ def fourier_bessel_bases(scales: Sequence[int] = (3, 5, 7),
         ValueError: If a scale is not supported, the scales do not increase,
             or ``num_bases`` exceeds the smallest set.
     """
+    return torch.from_numpy(fourier_bessel_values(scales, num_bases))
+
+
+def fourier_bessel_values(scales: Sequence[int],
+                          num_bases: int) -> np.ndarray:
+    """What :func:`fourier_bessel_bases` returns, as an array."""
     scales = check_scales(scales)
     if not isinstance(num_bases, (int, np.integer)) or num_bases < 1:
         raise ValueError('num_bases must be a positive integer, but got '
@@ -105,7 +111,7 @@ def fourier_bessel_bases(scales: Sequence[int] = (3, 5, 7),
         padded.append(
             np.pad(full_set[:num_bases],
                    ((0, 0), (margin, margin), (margin, margin))))
-    return torch.from_numpy(np.concatenate(padded))
+    return np.concatenate(padded)
 
 
 def check_scales(scales: Sequence[int]) -> Tuple[int, ...]:

@@ -1,7 +1,19 @@
 """Stride, padding, dilation and groups of a convolution, checked once."""
-from typing import Any, NamedTuple, Sequence, Tuple, Union
+from numbers import Integral
+from typing import Any, NamedTuple, Optional, Sequence, Tuple, Union
 
 Pair = Tuple[int, int]
+
+
+def as_integer(value: Any) -> Optional[int]:
+    """The value if it is an integer, NumPy's included, else None.
+
+    True is none.
+    """
+    if type(value) is int:
+        return value
+    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+    return int(value) if is_integer else None
 
 
 def to_pair(value: Any, name: str, minimum: int) -> Pair:
@@ -11,13 +23,11 @@ def to_pair(value: Any, name: str, minimum: int) -> Pair:
         ValueError: If an entry is not an integer of at least ``minimum``.
     """
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, ) * 2
-    valid = len(pair) == 2 and all(
-        isinstance(v, int) and not isinstance(v, bool) and v >= minimum
-        for v in pair)
-    if not valid:
+    numbers = [as_integer(v) for v in pair]
+    if len(numbers) != 2 or any(n is None or n < minimum for n in numbers):
         raise ValueError(f'{name} must be an integer of at least {minimum} or '
                          f'a pair of them, but got {value!r}')
-    return pair[0], pair[1]
+    return numbers[0], numbers[1]
 
 
 class ConvGeometry(NamedTuple):
@@ -35,13 +45,13 @@ class ConvGeometry(NamedTuple):
         Raises:
             ValueError: If an argument is out of range.
         """
-        if not isinstance(groups, int) or isinstance(groups, bool) \
-                or groups < 1:
+        count = as_integer(groups)
+        if count is None or count < 1:
             raise ValueError(
                 f'groups must be a positive integer, but got {groups!r}')
         return cls(
             to_pair(stride, 'stride', 1), to_pair(padding, 'padding', 0),
-            to_pair(dilation, 'dilation', 1), groups)
+            to_pair(dilation, 'dilation', 1), count)
 
     def output_size(self, size: Sequence[int],
                     kernel: Union[int, Pair]) -> Pair:

@@ -7,7 +7,6 @@ import torch
 import torch.nn as nn
 
 from mmacda.layers import ACDAConv
-from mmacda.ops import fourier_bessel_bases
 
 from .cases import CONV2D_KEYS, HYPER_PARAMETERS, build, draw, every_layer
 
@@ -27,7 +26,7 @@ def test_checkpoint_keys():
     norm = ('weight', 'bias', 'running_mean', 'running_var',
             'num_batches_tracked')
     keys = {
-        'weight', 'bias', 'atom_generator.conv1.weight',
+        'weight', 'bias', '_extra_state', 'atom_generator.conv1.weight',
         'atom_generator.conv2.weight',
         *(f'atom_generator.norm{n}.{name}' for n in (1, 2) for name in norm)
     }
@@ -35,17 +34,6 @@ def test_checkpoint_keys():
     assert set(build(dict(kernel_size=3, bias=False)).state_dict()) == \
         keys - {'bias'}
     assert set(build(dict(kernel_size=1)).state_dict()) == {'weight', 'bias'}
-
-
-def test_bases_are_a_buffer_outside_the_checkpoint():
-    """A change of scales keeps the keys."""
-    narrow = build(dict(kernel_size=3, padding=1, scales=(3, 5)))
-    wide = build(dict(kernel_size=3, padding=1, scales=(5, 7)))
-    assert 'atom_bases' in dict(narrow.named_buffers())
-    assert 'atom_bases' not in narrow.state_dict()
-    wide.load_state_dict(narrow.state_dict())
-    assert torch.equal(wide.atom_bases.float(),
-                       fourier_bessel_bases((5, 7), 6).float())
 
 
 @pytest.mark.parametrize('options', [

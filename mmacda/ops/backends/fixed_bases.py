@@ -20,22 +20,31 @@ class FixedBases:
 
     Attributes:
         values (np.ndarray): The same, float64, read-only.
+        count (int): J.
         digest (str): Of the content.
     """
     values: np.ndarray
+    count: int
     digest: str
     _made: Dict[tuple, Tensor]
 
     def __new__(cls, values: np.ndarray) -> 'FixedBases':
         values = np.array(values, dtype=np.float64)  # a copy
-        key = hashlib.sha256(repr(values.shape).encode() + values.tobytes())
-        digest = key.hexdigest()
+        digest = cls.hash(values)
         if digest not in _fixed:
             bases = super().__new__(cls)
             values.setflags(write=False)
-            bases.values, bases.digest, bases._made = values, digest, {}
+            bases.values, bases.count = values, len(values)
+            bases.digest, bases._made = digest, {}
             return _fixed.setdefault(digest, bases)
         return _fixed[digest]
+
+    @staticmethod
+    def hash(values: np.ndarray) -> str:
+        """Hexadecimal digits that tell arrays apart."""
+        head = repr(tuple(values.shape)).encode()
+        little = values.astype('<f8').tobytes()
+        return hashlib.sha256(head + little).hexdigest()
 
     def __reduce__(self) -> tuple:
         return FixedBases, (self.values, )
