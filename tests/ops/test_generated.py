@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from mmacda.ops import Generator, adaptive_conv2d_generated, reference
-from mmacda.testing.cases import CASES, PAPER, Case, relative_error, upstream_of
+from mmacda.testing.cases import (CASES, PAPER, Case, relative_error,
+                                   upstream_of)
 
 HIDDEN = 5
 NAMES = ('input', 'hidden', 'matrix', 'weight', 'bias')
