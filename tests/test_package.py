@@ -119,9 +119,10 @@ def test_root_registries_hold_the_later_families(figure):
                  'VariationalDenoisingLoss'),
         DATASETS: ('Photographs', 'RealSR'),
         METRICS: ('CountingMetric', 'RealSRMetric', 'SIDDMetric'),
-        HOOKS: ('CheckpointHook', 'CoefficientVisualizationHook',
-                'CountingVisualizationHook', 'DynamicConvTemperatureHook'),
-        OPTIM_WRAPPERS: ('AmpOptimWrapper', 'SeparateClipOptimWrapper'),
+        HOOKS: ('CoefficientVisualizationHook', 'CountingVisualizationHook',
+                'DynamicConvTemperatureHook', 'WholeCheckpointHook'),
+        OPTIM_WRAPPERS: ('AnyDeviceAmpOptimWrapper',
+                         'SeparateClipOptimWrapper'),
         TRANSFORMS: ('LoadImagePair', ),
     }
     for registry, members in names.items():

@@ -10,6 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
 from mmengine.hooks import Hook
 
+import mmacda.patches  # noqa: F401  AMP on CPUs, whole checkpoints
 from mmacda.apis.command_line import (add_common_arguments, build_runner,
                                       load_config)
 

@@ -3,6 +3,7 @@ from argparse import ArgumentParser, Namespace
 
 from mmengine.config import Config
 
+import mmacda.patches  # noqa: F401  AMP on CPUs, whole checkpoints
 from mmacda.apis.command_line import (add_common_arguments, build_runner,
                                       load_config)
 

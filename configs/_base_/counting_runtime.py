@@ -1,5 +1,6 @@
 # Plain MMEngine: counting needs neither mmpretrain nor mmagic.
-custom_imports = dict(imports=['mmacda'], allow_failed_imports=False)
+custom_imports = dict(
+    imports=['mmacda', 'mmacda.patches'], allow_failed_imports=False)
 default_scope = 'mmengine'
 
 default_hooks = dict(
@@ -7,7 +8,7 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=20),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook',
+        type='WholeCheckpointHook',
         interval=10,
         max_keep_ckpts=2,
         save_best='counting/mae',

@@ -4,7 +4,11 @@ _base_ = ['mmagic::_base_/default_runtime.py', './custom_imports.py']
 
 default_hooks = dict(
     checkpoint=dict(
-        out_dir=None, max_keep_ckpts=3, save_best='PSNR', rule='greater'))
+        type='WholeCheckpointHook',
+        out_dir=None,
+        max_keep_ckpts=3,
+        save_best='PSNR',
+        rule='greater'))
 custom_hooks = [
     dict(type='BasicVisualizationHook', interval=1, on_val=False)
 ]

@@ -1,6 +1,7 @@
 # Section 3.3 and Figure 6 of the paper: one training image, one layer. The
 # paper gives neither the learning rate nor the sizes of patterns and kernel.
-custom_imports = dict(imports=['mmacda'], allow_failed_imports=False)
+custom_imports = dict(
+    imports=['mmacda', 'mmacda.patches'], allow_failed_imports=False)
 
 dataset = dict(type='MultiScalePatterns')
 train_dataloader = dict(
@@ -20,6 +21,6 @@ param_scheduler = dict(
 
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=100),
-    checkpoint=dict(type='CheckpointHook', interval=500, by_epoch=False))
+    checkpoint=dict(type='WholeCheckpointHook', interval=500, by_epoch=False))
 log_processor = dict(by_epoch=False)
 randomness = dict(seed=0)

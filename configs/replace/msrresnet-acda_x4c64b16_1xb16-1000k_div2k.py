@@ -3,4 +3,6 @@ _base_ = [
     '../_base_/custom_imports.py'
 ]
 
+default_hooks = dict(checkpoint=dict(type='WholeCheckpointHook'))
+
 model = dict(_delete_=True, type='ReplaceConvs', model={{_base_.model}})

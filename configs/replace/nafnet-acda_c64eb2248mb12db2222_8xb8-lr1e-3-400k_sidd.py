@@ -3,6 +3,8 @@ _base_ = [
     '../_base_/custom_imports.py'
 ]
 
+default_hooks = dict(checkpoint=dict(type='WholeCheckpointHook'))
+
 # Its 3x3 depthwise convolutions; with 1x1 generators, or these would be most
 # of the network.
 model = dict(

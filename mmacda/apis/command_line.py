@@ -6,9 +6,11 @@ from argparse import ArgumentParser, Namespace
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
-from mmengine.registry import DATASETS, RUNNERS
+from mmengine.hooks import CheckpointHook
+from mmengine.registry import DATASETS, HOOKS, RUNNERS
 from mmengine.runner import Runner
 
+from mmacda.checkpoints import WholeCheckpointHook
 from mmacda.datasets import CrowdDataset
 
 # What MMEngine's launchers read the process's device from.
@@ -43,6 +45,11 @@ def add_common_arguments(parser: ArgumentParser) -> None:
         action='store_true',
         help='leave out images and annotations of crowd datasets that cannot '
         'be used, list and count them, and go on')
+    parser.add_argument(
+        '--strict',
+        action='store_true',
+        help='refuse a checkpoint of another model; without it, only one that '
+        'is resumed is refused, and there is a warning for others')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     # torchrun exports LOCAL_RANK; torch.distributed.launch passes it.
     parser.add_argument(
@@ -63,6 +70,8 @@ def load_config(args: Namespace) -> Config:
     elif cfg.get('work_dir') is None:
         name = osp.splitext(osp.basename(args.config))[0]
         cfg.work_dir = osp.join('work_dirs', name)
+    if args.strict:
+        refuse_other_models(cfg)
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loaders = cfg.get(key)
         for loader in loaders if isinstance(loaders, list) else [loaders]:
@@ -71,6 +80,25 @@ def load_config(args: Namespace) -> Config:
                 if args.skip_bad_files:
                     _skip_bad_files(loader['dataset'])
     return cfg
+
+
+def refuse_other_models(cfg: Config) -> None:
+    """Let the checkpoint hook of a config refuse what does not fit.
+
+    Raises:
+        ValueError: If the config has a checkpoint hook of another kind.
+    """
+    hooks = dict(cfg.get('default_hooks') or {})
+    hook = hooks.get('checkpoint', dict(interval=1))
+    if hook is None:  # a run that saves nothing
+        hook = dict(interval=-1, save_last=False)
+    kind = hook.get('type', CheckpointHook)
+    kind = HOOKS.get(kind) if isinstance(kind, str) else kind
+    if kind not in (CheckpointHook, WholeCheckpointHook):
+        raise ValueError('--strict needs a WholeCheckpointHook, but '
+                         f'default_hooks.checkpoint is of type {hook["type"]}')
+    hooks['checkpoint'] = dict(hook, type='WholeCheckpointHook', strict=True)
+    cfg.default_hooks = hooks
 
 
 def _skip_bad_files(dataset) -> None:

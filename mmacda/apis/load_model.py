@@ -5,8 +5,8 @@ from typing import Optional, Union
 import torch.nn as nn
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
-from mmengine.runner import CheckpointLoader
 
+from ..checkpoints import load_checkpoint
 from ..models.replace_convs import init_quietly
 
 
@@ -77,8 +77,7 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
         ValueError: If the checkpoint cannot be read or is of another model.
     """
     try:
-        state = CheckpointLoader.load_checkpoint(
-            str(checkpoint), map_location='cpu', logger='silent')
+        state = load_checkpoint(str(checkpoint))
     except (FileNotFoundError, ValueError):
         raise
     except Exception as error:  # whatever unpickling raises

@@ -13,7 +13,8 @@ SHOWN = 3
 def check_fit(model: nn.Module, checkpoint: dict, purpose: str) -> None:
     """Refuse a checkpoint of another model.
 
-    MMEngine warns of weights that do not fit and goes on with initial ones.
+    MMEngine warns of weights that do not fit and goes on with initial ones,
+    also where a training resumes.
 
     Args:
         model (nn.Module): The model that is going to load the checkpoint.

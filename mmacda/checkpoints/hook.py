@@ -40,18 +40,35 @@ class RemoveLater:
         self._waiting.clear()
 
 
-@HOOKS.register_module(name='CheckpointHook', force=True)
+@HOOKS.register_module()
 class WholeCheckpointHook(CheckpointHook):
     """MMEngine's CheckpointHook, at no moment without a whole checkpoint.
 
-    Takes the place of MMEngine's, with its arguments. Outdated checkpoints
-    are removed after their successor is written, not before. A resume
-    without a file name starts from the newest whole checkpoint, also where
-    ``last_checkpoint`` is missing or names a file that is not whole. A
-    checkpoint that does not fit is refused, see :func:`check_fit`.
+    Local files are written by :class:`WholeFileBackend` (MMEngine's
+    FlexibleRunner writes them by its own). Outdated checkpoints are removed
+    after their successor is written, not before. A resume without a file name
+    starts from the newest whole checkpoint, also where ``last_checkpoint`` is
+    missing or names a file that is not whole. A checkpoint that does not fit
+    the model cannot be resumed; a test or fine-tuning goes on with a warning,
+    see :func:`check_fit`.
+
+    Args:
+        *args: Arguments of :class:`mmengine.hooks.CheckpointHook`.
+        strict (bool): Refuse a checkpoint that does not fit in a test or
+            fine-tuning too. Default: False.
+        **kwargs: Arguments of :class:`mmengine.hooks.CheckpointHook`.
+
+    Example:
+        >>> default_hooks = dict(
+        ...     checkpoint=dict(type='WholeCheckpointHook', interval=1))
     """
 
     file_backend: Any
+    backend_args: Optional[dict]
+
+    def __init__(self, *args: Any, strict: bool = False, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.strict = strict
 
     def before_run(self, runner: Any) -> None:
         """Let ``last_checkpoint`` name the newest whole checkpoint.
@@ -116,16 +133,32 @@ class WholeCheckpointHook(CheckpointHook):
         return int(match[1]) if match else None
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Refuse a checkpoint that does not fit the model."""
-        if isinstance(runner, Runner):  # strategies have checks of their own
-            # A training builds its loop before it loads.
-            purpose = 'test'
-            if isinstance(runner._train_loop, BaseLoop):
-                purpose = 'resume' if runner._resume else 'train'
+        """Tell of a checkpoint that does not fit the model, or refuse it.
+
+        Raises:
+            ValueError: If it does not fit and is resumed, or ``strict``.
+        """
+        if not isinstance(runner, Runner):
+            return  # strategies have checks of their own
+        # A training builds its loop before it loads.
+        purpose = 'test'
+        if isinstance(runner._train_loop, BaseLoop):
+            purpose = 'resume' if runner._resume else 'train'
+        try:
             check_fit(runner.model, checkpoint, purpose)
+        except ValueError as error:
+            if self.strict or purpose == 'resume':
+                raise
+            runner.logger.warning(
+                f'{error}. These keep their initial values; '
+                'default_hooks.checkpoint.strict=True refuses them')
 
     def before_train(self, runner: Any) -> None:
         """Also remove what a kill left of files that were being written."""
+        folders = f'{runner.work_dir} {self.out_dir}'
+        if not (self.backend_args or self.file_client_args
+                or '://' in folders):
+            self.backend_args = dict(backend='whole')
         super().before_train(runner)
         self.file_backend = RemoveLater(self.file_backend)
         if is_main_process() and '://' not in str(self.out_dir):

@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from mmengine.runner import load_checkpoint
 
+from ..checkpoints import training_checkpoints_allowed
 from ..layers.replace import replace_convs
 
 
@@ -119,7 +120,8 @@ def _load_original(model: nn.Module, checkpoint: Any) -> Set[str]:
         for name, parameter in model.named_parameters(remove_duplicate=False)
         if name.endswith('.weight')
     }
-    load_checkpoint(model, logger='current', **options)
+    with training_checkpoints_allowed():
+        load_checkpoint(model, logger='current', **options)
     return {
         name
         for name, (parameter, version) in weights.items()

@@ -2,9 +2,14 @@
 from argparse import ArgumentParser
 
 import pytest
+from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
+from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from mmacda.apis.command_line import add_common_arguments, load_config
+from mmacda.apis.command_line import (add_common_arguments, load_config,
+                                      refuse_other_models)
+from mmacda.checkpoints import WholeCheckpointHook
 from tests.crowd_layouts import write_shanghaitech
 
 CONFIG = """
@@ -55,3 +60,32 @@ def test_skip_bad_files_reaches_crowd_datasets_inside_wrappers(load):
     assert [path[-9:] for path, _ in bad_files] == ['IMG_2.jpg']
     assert len(Runner.build_dataloader(cfg.test_dataloader, seed=0)) == 3
     assert 'skip_bad_files' not in cfg.val_dataloader.dataset
+
+
+@pytest.mark.parametrize('hook', [
+    None,
+    dict(type='CheckpointHook', interval=3),
+    dict(type='mmengine.CheckpointHook', interval=3),
+    dict(type=CheckpointHook, interval=3),
+    dict(type='WholeCheckpointHook', interval=3),
+])
+def test_strict_reaches_the_checkpoint_hook(hook):
+    cfg = Config(dict(default_hooks=dict(checkpoint=hook)))
+    refuse_other_models(cfg)
+    built = HOOKS.build(cfg.default_hooks.checkpoint)
+    assert type(built) is WholeCheckpointHook and built.strict
+    assert (built.interval, built.save_last) == (
+        (-1, False) if hook is None else (3, True))
+
+
+def test_strict_without_any_hook(load):
+    assert 'default_hooks' not in load()
+    cfg = load('--strict')
+    built = HOOKS.build(cfg.default_hooks.checkpoint)
+    assert built.strict and built.interval == 1  # the Runner's own interval
+
+
+def test_strict_names_a_hook_of_another_kind():
+    cfg = Config(dict(default_hooks=dict(checkpoint=dict(type='EMAHook'))))
+    with pytest.raises(ValueError, match='--strict needs .* type EMAHook'):
+        refuse_other_models(cfg)

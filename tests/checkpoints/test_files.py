@@ -1,61 +1,28 @@
-"""Files that are written whole; bad checkpoints and what is said of them."""
+"""Files that are there whole or not at all."""
 import errno
-import io
 import os
-import pickle
 import stat
-import zipfile
 
 import mmengine.fileio
-import numpy as np
 import pytest
-import torch
-from mmengine.fileio import LocalBackend, get_file_backend
-from mmengine.runner.checkpoint import _load_checkpoint
 
-from mmacda.checkpoints import WholeFileBackend, is_whole
+from mmacda.checkpoints import WholeFileBackend
 
-SAFE_LOADER = hasattr(torch.serialization, 'add_safe_globals')
+PUT = WholeFileBackend().put
 
 
-class Code:
-    """What a pickle calls when it is loaded."""
-
-    def __init__(self, function, *arguments):
-        self.call = function, arguments
-
-    def __reduce__(self):
-        return self.call
-
-
-def checkpoint_bytes():
-    with io.BytesIO() as stream:
-        torch.save(dict(state_dict=dict(weight=torch.ones(3, 300))), stream)
-        return stream.getvalue()
-
-
-@pytest.fixture
-def load(tmp_path):
-    """Write a file and load it as MMEngine does."""
-
-    def write_and_load(content):
-        path = tmp_path / 'checkpoint.pth'
-        path.write_bytes(content)
-        return _load_checkpoint(str(path), map_location='cpu',
-                                logger='silent')
-
-    return write_and_load
-
-
-def test_mmengine_s_local_files_are_ours(tmp_path):
-    assert type(get_file_backend(tmp_path)) is WholeFileBackend
-    assert isinstance(get_file_backend(tmp_path), LocalBackend)
+def test_has_a_name_of_its_own(tmp_path):
+    path = tmp_path / 'file'
+    mmengine.fileio.put(b'new', path, backend_args=dict(backend='whole'))
+    backend = mmengine.fileio.get_file_backend(
+        path, backend_args=dict(backend='whole'))
+    assert type(backend) is WholeFileBackend and path.read_bytes() == b'new'
 
 
 def test_files_are_written_and_replaced(tmp_path):
     path = tmp_path / 'new' / 'file.pth'
     for content in (b'first', b'second, longer', b''):
-        mmengine.fileio.put(content, path)
+        PUT(content, path)
         assert path.read_bytes() == content
     assert os.listdir(path.parent) == ['file.pth']
 
@@ -64,12 +31,12 @@ def test_a_link_keeps_pointing(tmp_path):
     target, link = tmp_path / 'target', tmp_path / 'link'
     target.write_bytes(b'old')
     link.symlink_to(target)
-    mmengine.fileio.put(b'new', link)
+    PUT(b'new', link)
     assert link.is_symlink() and target.read_bytes() == b'new'
 
 
 def test_devices_stay_devices():
-    mmengine.fileio.put(b'content', os.devnull)
+    PUT(b'content', os.devnull)
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
 
 
@@ -83,7 +50,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch, function):
 
     monkeypatch.setattr(os, function, fail)
     with pytest.raises(OSError, match='No space left .*file.pth.* not writ'):
-        mmengine.fileio.put(b'new', path)
+        PUT(b'new', path)
     assert path.read_bytes() == b'old'
     assert os.listdir(tmp_path) == ['file.pth']
 
@@ -91,96 +58,29 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch, function):
 def test_error_keeps_its_kind(tmp_path):
     (tmp_path / 'file').write_bytes(b'')
     with pytest.raises(OSError) as caught:
-        mmengine.fileio.put(b'new', tmp_path / 'file' / 'inside')
+        PUT(b'new', tmp_path / 'file' / 'inside')
     assert caught.value.errno in (errno.ENOTDIR, errno.EEXIST)
 
 
-@pytest.mark.trust('faults/checkpoint')
-def test_every_truncation_is_told(load, tmp_path, figure):
-    content = checkpoint_bytes()
-    assert load(content)['state_dict']['weight'].sum() == 900
-    lengths = [0, *range(2, 64), *range(64, len(content), 97),
-               len(content) - 1]
-    for length in lengths:
-        with pytest.raises(ValueError, match=r'\.pth is .* truncated'):
-            load(content[:length])
-        assert not is_whole(str(tmp_path / 'checkpoint.pth'))
-    figure('truncated files refused by name', len(lengths))
+@pytest.mark.parametrize('error', (KeyboardInterrupt, MemoryError))
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch,
+                                                  error):
+    path = tmp_path / 'file.pth'
+    path.write_bytes(b'old')
+
+    def interrupt(*_):
+        raise error
+
+    monkeypatch.setattr(os, 'fsync', interrupt)
+    with pytest.raises(error):
+        PUT(b'new', path)
+    assert path.read_bytes() == b'old'
+    assert os.listdir(tmp_path) == ['file.pth']
 
 
-def test_damage_that_stops_the_zip_reader_is_told(load, tmp_path):
-    content = bytearray(checkpoint_bytes())
-    locator = content.rindex(b'PK\x06\x07')
-    content[locator + 16] = 2  # disks
-    with pytest.raises(ValueError, match='pth is not a checkpoint'):
-        load(bytes(content))
-    assert not is_whole(str(tmp_path / 'checkpoint.pth'))
-
-
-def make_foreign():
-    stream = io.BytesIO()
-    np.save(stream, np.zeros(3))
-    yield 'array', stream.getvalue()
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, 'w') as archive:
-        archive.writestr('text.txt', 'text')
-    yield 'zip', stream.getvalue()
-    stream = io.BytesIO()
-    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), stream)
-    yield 'torchscript', stream.getvalue()
-    stream = io.BytesIO()
-    torch.save([1, 2], stream)
-    yield 'list', stream.getvalue()
-    yield 'text', b'hello world, this is text'
-    yield 'html', b'<html>404 Not Found</html>'
-    yield 'pickle', pickle.dumps(dict(a=[1., 2.]))
-
-
-@pytest.mark.skipif(not SAFE_LOADER, reason='torch has no safe globals')
-@pytest.mark.trust('faults/checkpoint')
-def test_foreign_files_are_told(load, figure):
-    foreign = dict(make_foreign())
-    for content in foreign.values():
-        with pytest.raises(ValueError, match='pth is not a checkpoint'):
-            load(content)
-    figure('foreign files refused by name', ', '.join(foreign))
-
-
-@pytest.mark.skipif(not SAFE_LOADER, reason='torch has no safe globals')
-@pytest.mark.trust('faults/malicious')
-@pytest.mark.parametrize('archive', (True, False))
-@pytest.mark.parametrize('function', (os.system, os.mkdir, eval, exec, open))
-def test_code_is_refused_and_not_executed(load, tmp_path, function, archive,
-                                          figure):
-    trace = tmp_path / 'executed'
-    argument = {
-        os.system: f'touch {trace}',
-        eval: f'open({str(trace)!r}, "w")',
-        exec: f'open({str(trace)!r}, "w")',
-    }.get(function, str(trace))
-    extra = ('w', ) if function is open else ()
-    stream = io.BytesIO()
-    torch.save(
-        dict(state_dict=Code(function, argument, *extra)), stream,
-        _use_new_zipfile_serialization=archive)
-    with pytest.raises(pickle.UnpicklingError) as caught:
-        load(stream.getvalue())
-    text = str(caught.value)
-    assert 'checkpoint.pth is refused' in text and 'not' in text
-    assert function.__name__ in text and 'weights_only' not in text
-    assert not trace.exists()
-    figure(f'{function.__name__}: executed', trace.exists(), False, '==')
-    pickle.loads(pickle.dumps(Code(function, argument, *extra)))
-    assert trace.exists()  # what it would have done
-
-
-def test_missing_files_and_other_errors_stay(load, tmp_path, monkeypatch):
-    with pytest.raises(FileNotFoundError, match='absent.pth'):
-        _load_checkpoint(str(tmp_path / 'absent.pth'), logger='silent')
-
-    def fail(*_, **__):
-        raise RuntimeError('CUDA out of memory')
-
-    monkeypatch.setattr(torch, 'load', fail)
-    with pytest.raises(RuntimeError, match='CUDA out of memory'):
-        load(checkpoint_bytes())
+def test_text_is_written_whole_too(tmp_path, monkeypatch):
+    path = tmp_path / 'file.txt'
+    WholeFileBackend().put_text('\u03b1', path)
+    assert path.read_text(encoding='utf-8') == '\u03b1'
+    WholeFileBackend().put_text('\xe9', path, encoding='latin-1')
+    assert path.read_bytes() == b'\xe9'

@@ -1,45 +1,12 @@
 """No moment without a whole checkpoint, and the newest one is found."""
 import os
-from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.hooks import CheckpointHook, Hook
-from mmengine.registry import HOOKS
-from mmengine.runner import Runner
+from mmengine.fileio import LocalBackend, get_file_backend, register_backend
+from mmengine.hooks import Hook
 
 from mmacda.checkpoints import WholeCheckpointHook, is_whole
-
-CONFIG = Path(__file__).parents[2] / 'configs/patterns/conv_patterns.py'
-
-
-@pytest.fixture
-def make_runner(tmp_path, monkeypatch):
-    """A Runner of one small convolution that saves every second step."""
-    # It asks compilers for their versions, which takes most of the time.
-    monkeypatch.setattr(Runner, '_log_env', lambda *_: None)
-
-    def make(max_iters=6, hooks=(), resume=True, load_from=None, **options):
-        cfg = Config.fromfile(CONFIG)
-        cfg.merge_from_dict({
-            'train_dataloader.dataset.size': 48,
-            'train_dataloader.dataset.num_patterns': 4,
-            'train_cfg.max_iters': max_iters,
-            'default_hooks.checkpoint.interval': 2,
-            'work_dir': str(tmp_path / 'work'),
-            'resume': resume,
-            'load_from': load_from,
-            'experiment_name': f'run{len(os.listdir(tmp_path))}{max_iters}',
-            'log_level': 'WARNING',
-            **options
-        })
-        runner = Runner.from_cfg(cfg)
-        for hook in hooks:
-            runner.register_hook(hook)
-        return runner
-
-    return make
 
 
 def names(folder):
@@ -52,9 +19,29 @@ def age(path, seconds):
     os.utime(path, (then, then))
 
 
-def test_takes_the_place_of_mmengine_s():
-    assert HOOKS.get('CheckpointHook') is WholeCheckpointHook
-    assert issubclass(WholeCheckpointHook, CheckpointHook)
+def test_writes_whole_files_by_itself(make_runner, tmp_path, monkeypatch):
+    """Without anything of MMEngine's being replaced."""
+
+    def fail(*_):
+        raise AssertionError('written by MMEngine')
+
+    runner, replaced = make_runner(2), type(get_file_backend(tmp_path))
+    monkeypatch.setattr(LocalBackend, 'put', fail)
+    register_backend('local', LocalBackend, force=True, prefixes='')
+    try:
+        runner.train()
+    finally:
+        register_backend('local', replaced, force=True, prefixes='')
+    assert is_whole(str(tmp_path / 'work' / 'iter_2.pth'))
+
+
+def test_a_backend_of_the_user_s_stays(make_runner, tmp_path):
+    local = dict(backend='local')
+    runner = make_runner(2, **{'default_hooks.checkpoint.backend_args': local})
+    runner.train()
+    hook, = (h for h in runner.hooks if isinstance(h, WholeCheckpointHook))
+    assert hook.backend_args == local
+    assert names(tmp_path / 'work') == ['iter_2.pth']
 
 
 class Killed(Exception):
@@ -210,3 +197,30 @@ def test_weights_alone_cannot_be_resumed(make_runner, tmp_path):
     with pytest.raises(ValueError, match='no meta, message_hub'):
         make_runner(4, load_from=str(path)).train()
     make_runner(2, resume=False, load_from=str(path)).train()
+
+
+class Logged(Hook):
+    """Warnings while a checkpoint is loaded."""
+
+    def before_run(self, runner):
+        self.messages, logger = [], runner.logger
+        logger.warning = self.messages.append
+
+
+@pytest.mark.trust('faults/checkpoint')
+@pytest.mark.parametrize('strict', (False, True))
+def test_fine_tuning_from_another_model(make_runner, tmp_path, strict):
+    path = tmp_path / 'weights.pth'
+    torch.save(dict(state_dict={'layer.weight': torch.ones(1)}), path)
+    logged = Logged()
+    runner = make_runner(
+        2, [logged], resume=False, load_from=str(path),
+        **{'default_hooks.checkpoint.strict': strict})
+    if strict:
+        with pytest.raises(ValueError, match='another model: no weight of it'):
+            runner.train()
+        return
+    runner.train()
+    message, = logged.messages
+    assert 'another model: no weight of it fits (layer.weight is (1,) in ' \
+        'place of' in message and 'strict=True' in message

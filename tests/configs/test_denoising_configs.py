@@ -12,6 +12,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 from PIL import Image
 
+from mmacda.checkpoints import load_checkpoint
 from mmacda.datasets import photographs
 from mmacda.datasets.sidd import cut_pairs
 
@@ -93,8 +94,7 @@ def test_mmagic_trains_and_tests(config, workspace, tmp_path,
         options['optim_wrapper.tighten_interval'] = 2
     run_tool('train.py', config, ['--work-dir', tmp_path], options,
              monkeypatch)
-    checkpoint = torch.load(
-        (tmp_path / 'last_checkpoint').read_text(), weights_only=True)
+    checkpoint = load_checkpoint((tmp_path / 'last_checkpoint').read_text())
     assert checkpoint['meta']['iter'] == 2
     weights = checkpoint['state_dict']
     assert all(v.isfinite().all() for v in weights.values())

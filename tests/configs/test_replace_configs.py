@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from PIL import Image
 
+from mmacda.checkpoints import load_checkpoint
 from mmacda.layers import ACDAConv
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'replace'
@@ -59,7 +60,7 @@ def train(framework, config, work_dir, flags, options, monkeypatch):
     with DefaultScope.overwrite_default_scope(scope):
         runpy.run_path(str(mim / 'tools' / 'train.py'), run_name='__main__')
     last = (work_dir / 'last_checkpoint').read_text()
-    return torch.load(last, weights_only=True)
+    return load_checkpoint(last)
 
 
 def check(config, checkpoint, scope, layers):

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from mmacda.checkpoints.safe_loading import SAFE_BY_DEFAULT
+
 mmpretrain = pytest.importorskip('mmpretrain')
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,9 +39,10 @@ def folder(tmp_path_factory):
     return root
 
 
-def run_tool(folder, tool, *arguments, options=()):
+def run_tool(folder, tool, *arguments, options=(), config=CONFIG, fails=False,
+             **env):
     command = [
-        sys.executable, '-W', 'ignore', TOOLS / tool, CONFIG, *arguments,
+        sys.executable, '-W', 'ignore', TOOLS / tool, config, *arguments,
         '--cfg-options', *[
             f'{loader}_dataloader.{key}' for loader in ('train', 'val', 'test')
             for key in (f'dataset.data_root={folder / "imagenet"}',
@@ -55,12 +58,14 @@ def run_tool(folder, tool, *arguments, options=()):
     env = {
         **os.environ, 'PYTHONPATH': str(ROOT),
         'OMP_NUM_THREADS': '2',
-        'CUDA_VISIBLE_DEVICES': ''
+        'CUDA_VISIBLE_DEVICES': '',
+        **env
     }
     done = subprocess.run(
         list(map(str, command)), cwd=folder, env=env, capture_output=True,
         text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert bool(done.returncode) == fails, \
+        done.stdout[-2000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
 
@@ -109,3 +114,54 @@ def test_amp_on_cpu(folder):
     losses = [float(x) for x in re.findall(r'loss: ([\d.]+|nan)', log)]
     assert len(losses) == 2 and np.isfinite(losses).all()
     assert (folder / 'amp' / 'epoch_1.pth').exists()
+
+
+# A user's own config: with mmacda and nothing of its patches, and as it is.
+OWN = '''
+_base_ = 'mmpretrain::resnet/resnet18_8xb32_in1k.py'
+{}
+'''
+ALONE = '''
+custom_imports = dict(imports=['mmacda'], allow_failed_imports=False)
+model = dict(backbone=dict(conv_cfg=dict(type='ACDAConv')))
+'''
+# What users of MMEngine 0.10 set to read their own trainings since torch 2.6.
+READ_ALL = dict(TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD='1')
+
+
+@pytest.fixture(scope='module')
+def alone(folder):
+    """A training of one epoch that imports mmacda alone."""
+    config, work_dir = folder / 'alone.py', folder / 'alone'
+    config.write_text(OWN.format(ALONE))
+    run_tool(folder, 'train.py', '--work-dir', work_dir, config=config,
+             options=['train_cfg.max_epochs=1'])
+    return config, work_dir
+
+
+def test_importing_alone_resumes_and_tests(folder, alone):
+    config, work_dir = alone
+    assert (work_dir / 'epoch_1.pth').exists()
+    log = run_tool(folder, 'train.py', '--work-dir', work_dir, '--resume',
+                   config=config, options=['train_cfg.max_epochs=2'],
+                   **READ_ALL)
+    assert 'resumed epoch: 1' in log and '(VERY_LOW    ) CheckpointHook' in log
+    log = run_tool(folder, 'test.py', work_dir / 'epoch_2.pth', config=config,
+                   **READ_ALL)
+    assert re.search(r'accuracy/top1: \d', log)
+
+
+def test_importing_alone_fails_where_it_would_without_us(folder, alone):
+    """And with the same words."""
+    config, work_dir = alone
+    without = folder / 'without.py'
+    without.write_text(OWN.format(''))
+    ours, theirs = (
+        run_tool(folder, 'test.py', work_dir / 'epoch_1.pth', config=path,
+                 fails=SAFE_BY_DEFAULT)
+        for path in (config, without))
+    if SAFE_BY_DEFAULT:
+        for log in (ours, theirs):
+            assert 'GLOBAL mmengine.logging.history_buffer.HistoryBuffer' in \
+                log
+        assert ours.splitlines()[-3:] == theirs.splitlines()[-3:]

@@ -12,7 +12,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner, save_checkpoint
 from torch.utils.data import DataLoader
 
-import mmacda  # noqa: F401
+import mmacda.patches  # noqa: F401
 from mmacda.layers import ACDAConv
 
 EXACT = dict(type='ACDAConv', num_atoms=9, atom_bases=None)

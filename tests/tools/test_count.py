@@ -11,6 +11,8 @@ from mmengine.config import Config
 from PIL import Image
 from scipy.io import loadmat
 
+from mmacda.checkpoints import load_checkpoint
+
 TOOLS = Path(__file__).parents[2] / 'tools'
 CONFIG = TOOLS.parent / 'configs/counting/ad-resnet-s_synthetic.py'
 @pytest.fixture
@@ -67,7 +69,7 @@ def test_train_resume_test_and_count(run, config, tmp_path):
     run('train.py', config, '--resume', '--work-dir', work_dir,
         '--cfg-options', 'train_cfg.max_epochs=2')
     checkpoint = work_dir / 'epoch_2.pth'
-    meta = torch.load(checkpoint, weights_only=True)['meta']
+    meta = load_checkpoint(str(checkpoint))['meta']
     assert meta['epoch'] == 2 and list(work_dir.glob('best_counting_mae*'))
 
     metrics = tmp_path / 'metrics.json'

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from mmengine.config import Config
 from PIL import Image
+
+from mmacda.checkpoints import load_checkpoint
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 DIGITS = TOOLS.parent / 'configs/ad_resnet/ad-resnet-s_digits.py'
@@ -50,7 +51,7 @@ def small(tmp_path):
 
 
 def load(path):
-    return torch.load(path, weights_only=True)
+    return load_checkpoint(str(path))
 
 
 def scalars(work_dir):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmacda.checkpoints import is_whole
+from mmacda.checkpoints import is_whole, load_checkpoint
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -80,7 +80,7 @@ class Training:
 
 def final_state(work_dir):
     path = Path((work_dir / 'last_checkpoint').read_text())
-    checkpoint = torch.load(path, weights_only=True)
+    checkpoint = load_checkpoint(str(path))
     return {
         key: checkpoint[key]
         for key in ('state_dict', 'optimizer', 'param_schedulers')

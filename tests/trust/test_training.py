@@ -30,7 +30,7 @@ def amp_steps_until_nonfinite(model, x, dtype, steps):
     """Steps whose loss, outputs and parameters are finite."""
     wrapper = build_optim_wrapper(
         model,
-        dict(type='AmpOptimWrapper', dtype=dtype,
+        dict(type='AnyDeviceAmpOptimWrapper', dtype=dtype,
              optimizer=dict(type='Adam', lr=1e-3)))
     generator = torch.Generator().manual_seed(2)
     targets = None
@@ -93,7 +93,7 @@ def test_scaler_skips_and_recovers(figure):
     model, x = case.build(), case.draw()
     wrapper = build_optim_wrapper(
         model,
-        dict(type='AmpOptimWrapper', dtype='float16',
+        dict(type='AnyDeviceAmpOptimWrapper', dtype='float16',
              loss_scale=dict(init_scale=2.**10, growth_interval=2),
              optimizer=dict(type='SGD', lr=1e-3)))
     parameters = list(model.parameters())

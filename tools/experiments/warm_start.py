@@ -58,7 +58,7 @@ def main():
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     cfg.default_hooks.checkpoint = dict(
-        type='CheckpointHook', save_last=True, max_keep_ckpts=1)
+        type='WholeCheckpointHook', save_last=True, max_keep_ckpts=1)
 
     cfg.train_cfg.val_interval = cfg.train_cfg.max_epochs + 1
 

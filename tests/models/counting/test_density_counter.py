@@ -218,7 +218,7 @@ def test_trains_in_mixed_precision():
     model = build().train()
     wrapper = OPTIM_WRAPPERS.build(
         dict(
-            type='AmpOptimWrapper',
+            type='AnyDeviceAmpOptimWrapper',
             dtype='bfloat16',
             optimizer=torch.optim.Adam(model.parameters(), 1e-3)))
     before = [p.detach().clone() for p in model.parameters()]
