@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from ..ops import adaptive_conv2d, available_backends
+from ..ops import (adaptive_conv2d, adaptive_conv2d_generated,
+                   available_backends)
 from ..ops.geometry import ConvGeometry
 from ..ops.tracing import is_symbolic
 from ..registry_types import is_type
@@ -19,6 +20,7 @@ from .bases import resolve_bases
 from .bases_keeper import BasesKeeper
 from .conv2d_like import Conv2dLike
 from .leaf import traced_as_leaf
+from .on_the_fly import prepare, why_plain_now
 from .untrained import Untouched, warn_of_untrained
 
 GENERATOR_KEYS = ('type', 'hidden_channels', 'kernel_size', 'norm_cfg',
@@ -199,26 +201,41 @@ class ACDAConv(BasesKeeper, Conv2dLike):
         judged = isinstance(self.atom_generator, AtomGenerator)
         if not (judged or torch.jit.is_tracing() or is_symbolic(x)):
             self._check_input(x)
-        alpha = None if self.atom_generator is None \
-            else self.atom_generator(x)
-        if self.padding_mode != 'zeros' and any(self._pad):
-            if not torch.jit.is_tracing():
-                check_padded_size(x.shape[2:], (self._pad[2], self._pad[0]),
-                                  self.padding_mode)
-            x = F.pad(x, self._pad, mode=self.padding_mode)
-        if alpha is None:
-            return F.conv2d(x, weight, bias, *self._geometry)
+        if self.atom_generator is None:
+            return F.conv2d(self._margin(x), weight, bias, *self._geometry)
+        if self.backend in (None, 'native') and not why_plain_now(
+                self.atom_generator, x, weight):
+            hidden, generator = prepare(self.atom_generator, x,
+                                        self.num_atoms)
+            return adaptive_conv2d_generated(
+                self._margin(x),
+                hidden,
+                generator,
+                self.atom_bases,
+                weight,
+                bias,
+                *self._geometry,
+                backend=self.backend)
+        alpha = self.atom_generator(x)
         alpha = alpha.reshape(alpha.shape[0], self.num_atoms,
                               self.num_coefficients, alpha.shape[2],
                               alpha.shape[3])
         return adaptive_conv2d(
-            x,
+            self._margin(x),
             alpha,
             self.atom_bases,
             weight,
             bias,
             *self._geometry,
             backend=self.backend)
+
+    def _margin(self, x: Tensor) -> Tensor:
+        if self.padding_mode == 'zeros' or not any(self._pad):
+            return x
+        if not torch.jit.is_tracing():
+            check_padded_size(x.shape[2:], (self._pad[2], self._pad[0]),
+                              self.padding_mode)
+        return F.pad(x, self._pad, mode=self.padding_mode)
 
     def _check_input(self, x: Tensor) -> None:
         check_input(x, self.in_channels)

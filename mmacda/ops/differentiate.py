@@ -1,5 +1,5 @@
 """The gradients of a call, by the backend that served it."""
-from typing import Optional, Sequence, Tuple
+from typing import Any, Callable, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -20,9 +20,9 @@ class _NotTwice(torch.autograd.Function):
     """Passes gradients on that have no derivative themselves."""
 
     @staticmethod
-    def forward(ctx, *grads):
+    def forward(ctx, count, *tensors):
         return tuple(grad if grad is None else grad.detach()
-                     for grad in grads)
+                     for grad in tensors[:count])
 
     @staticmethod
     def backward(ctx, *_):
@@ -54,6 +54,24 @@ def differentiate(name: str, grad_output: Tensor,
     if registered_op.serves(grad_output, *tensors):
         return registered_op.differentiate(grad_output, tensors,
                                            (*geometry, name), needs)
+    return differentiate_memory(BACKENDS[name].backward, grad_output, tensors,
+                                *tensors, geometry, needs)
+
+
+def differentiate_memory(backward: Callable, grad_output: Tensor,
+                         tensors: Sequence[Optional[Tensor]],
+                         *arguments: Any) -> Gradients:
+    """``backward(grad_output, *arguments)``, which reads memory itself.
+
+    Args:
+        backward (Callable): A backend's.
+        grad_output (Tensor): Of the call's output.
+        tensors (Sequence[Tensor, optional]): All those of the call.
+        *arguments (Any): They and what else the backend takes.
+
+    Raises:
+        RuntimeError: If one of them is no memory to be read.
+    """
     grad_output = without_negation(grad_output)
     reason = find_obstacle(grad_output, *tensors)
     if _is_batched(grad_output):
@@ -61,9 +79,18 @@ def differentiate(name: str, grad_output: Tensor,
     if reason:
         raise RuntimeError(f'adaptive_conv2d has no such gradient: {reason}')
     with torch.no_grad():
-        grads = call_as_given(BACKENDS[name].backward, grad_output, *tensors,
-                              geometry, needs)
+        grads = call_as_given(backward, grad_output, *arguments)
+    return once(grads, grad_output, *tensors)
+
+
+def once(grads: Gradients, *tensors: Optional[Tensor]) -> Gradients:
+    """The gradients, whose own derivatives end in an error.
+
+    ``tensors`` are what the gradients were computed from: without a way to
+    them ``torch.autograd.grad`` would call them unused.
+    """
     if not torch.is_grad_enabled():
         return grads
-    return _NotTwice.apply(*(grad if grad is None else grad.requires_grad_()
-                             for grad in grads))
+    marked = (grad if grad is None else grad.requires_grad_()
+              for grad in grads)
+    return _NotTwice.apply(len(grads), *marked, *tensors)

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
 from . import registered_op
-from .autocast import call_as_given, cast_inputs
+from .autocast import call_as_given, cast_inputs, is_compiling
 from .backends import BACKENDS, DIFFERENTIABLE, choose_backend
 from .checks import check_dtypes, check_geometry, check_tensors
 from .differentiate import differentiate, without_negation
@@ -95,7 +95,7 @@ def adaptive_conv2d(input: Tensor,
     """
     given = input, basis_coefficients, atom_bases, weight, bias
     # Subclasses of Tensor, and torch.fx.symbolic_trace.
-    if not registered_op.is_compiling() and has_torch_function(given):
+    if not is_compiling() and has_torch_function(given):
         return handle_torch_function(adaptive_conv2d, given, *given, stride,
                                      padding, dilation, groups, backend)
     tensors = dict(
