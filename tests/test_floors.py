@@ -10,17 +10,20 @@ PACKAGE = ROOT / 'mmacda'
 LINES = 300
 # From below; what stands on one line may not import one another either.
 OPS_FLOORS = (
-    ('geometry', 'memory_format', 'autocast', 'fourier_bessel', 'reference'),
-    ('checks', ),
+    ('geometry', 'memory_format', 'autocast', 'fourier_bessel', 'reference',
+     'generator', 'compiler'),
+    ('checks', 'tracing'),
     ('backends', ),
     ('registered_op', ),
+    ('differentiate', ),
     ('functional', ),
+    ('generated', ),
     ('build', '__init__'),
 )
 # What each of these folders may import of the package.
 MAY_IMPORT = {
     'ops': {'ops'},
-    'layers': {'ops', 'layers'},
+    'layers': {'ops', 'layers', 'registry_types'},
     'datasets': {'datasets', 'io', 'registry', 'versions', 'structures'},
     'evaluation': {'evaluation', 'io', 'registry', 'versions', 'structures'},
 }

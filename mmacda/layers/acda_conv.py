@@ -232,7 +232,7 @@ class ACDAConv(BasesKeeper, Conv2dLike):
     def _margin(self, x: Tensor) -> Tensor:
         if self.padding_mode == 'zeros' or not any(self._pad):
             return x
-        if not torch.jit.is_tracing():
+        if not (torch.jit.is_tracing() or is_symbolic(x)):
             check_padded_size(x.shape[2:], (self._pad[2], self._pad[0]),
                               self.padding_mode)
         return F.pad(x, self._pad, mode=self.padding_mode)

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..ops import Generator
 from ..ops.autocast import autocast_dtype
 from ..ops.backends import ENVIRONMENT_VARIABLE, GENERATING
-from ..ops.tracing import is_looked_at, is_symbolic
+from ..ops.tracing import is_looked_at
 from .atom_generator import AtomGenerator, GeneratorConv2d
 from .folded_norm import fold_norm
 
@@ -60,7 +60,7 @@ def _is_everything_watched() -> bool:
 def why_plain_now(generator: nn.Module, x: Tensor,
                   weight: Optional[Tensor] = None) -> Optional[str]:
     """:func:`why_plain`, of this call."""
-    if is_symbolic(x) or is_looked_at(x, weight):
+    if not isinstance(x, Tensor) or is_looked_at(x, weight):
         return 'the call is traced, recorded or transformed'
     if x.device.type != 'cpu':
         return f'no backend makes coefficients on {x.device.type}'

@@ -13,7 +13,6 @@ import torch
 import torch.fx
 from torch import Tensor
 from torch.autograd import forward_ad
-from torch.overrides import has_torch_function
 
 from .autocast import is_compiling
 
@@ -62,7 +61,9 @@ def is_looked_at(*tensors: Optional[Tensor]) -> bool:
     """
     return torch.jit.is_tracing() or is_compiling() \
         or torch.onnx.is_in_onnx_export() or is_transformed() \
-        or is_recorded(*tensors) or has_torch_function(tensors)
+        or bool(_count_modes()) \
+        or any(type(t) not in PLAIN_TYPES or t is not None and t.is_meta
+               for t in tensors)
 
 
 def find_obstacle(*tensors: Optional[Tensor]) -> Optional[str]:

@@ -117,7 +117,9 @@ def test_processes_share_the_statistics_of_a_sync_batch_norm():
         server.bind(('127.0.0.1', 0))
         port = server.getsockname()[1]
     maps, weight, norm = draw(), torch.randn(12, 9, 1, 1), make_norm()
-    context = mp.get_context('fork')
+    # Not forked of this process, whose autograd may have threads by now.
+    context = mp.get_context('forkserver')
+    context.set_forkserver_preload([__name__])
     queue = context.Queue()
     workers = [
         context.Process(target=_work, args=(rank, maps, weight,

@@ -159,6 +159,12 @@ def test_double_and_autocast_take_the_plain_way():
     assert layer(x.double()).dtype == torch.float64
 
 
+def test_a_default_device_changes_nothing():
+    layer, x = make_layer(padding=1).eval(), torch.rand(2, 8, 5, 5)
+    with torch.device('cpu'):
+        assert why_plain_now(layer.atom_generator, x, layer.weight) is None
+
+
 def test_the_backend_that_is_named_serves(monkeypatch):
     layer = make_layer(padding=1, backend='stock').eval()
     monkeypatch.setattr(acda_conv, 'prepare', None)  # must not be called
