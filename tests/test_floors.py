@@ -12,8 +12,7 @@ LINES = 300
 OPS_FLOORS = (
     ('geometry', 'memory_format', 'autocast', 'fourier_bessel', 'reference',
      'generator', 'compiler'),
-    ('tracing', ),
-    ('checks', ),
+    ('checks', 'tracing'),
     ('backends', ),
     ('registered_op', ),
     ('differentiate', ),

@@ -5,14 +5,11 @@ _base_ = [
 
 default_hooks = dict(checkpoint=dict(type='WholeCheckpointHook'))
 
-# Its 3x3 depthwise convolutions; with 1x1 generators, or these would be most
-# of the network.
+# Its 3x3 depthwise convolutions.
 model = dict(
     type='WithReplacedConvs',
     original='BaseEditModel',
-    replace=dict(
-        include=r'\.conv2$',
-        conv_cfg=dict(type='ACDAConv', atom_generator=dict(kernel_size=1))))
+    replace=dict(include=r'\.conv2$'))
 
 # The original trains on BGR and validates on RGB.
 train_pipeline = [

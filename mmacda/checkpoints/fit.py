@@ -79,8 +79,9 @@ def check_bases(model: nn.Module, checkpoint: dict) -> None:
         if isinstance(layer, BasesKeeper):
             name = _without_wrappers(name)
             key = f'{name}.{EXTRA_STATE}' if name else EXTRA_STATE
-            faults.append(tell_difference(name, layer.bases, given.get(key)))
-    faults = list(filter(None, faults))
+            fault = tell_difference(name, layer.bases, given.get(key))
+            if fault:
+                faults.append(fault)
     if faults:
         _refuse('its weights belong to other bases', faults)
 

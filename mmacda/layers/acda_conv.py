@@ -1,6 +1,6 @@
 """The adaptive convolution layer."""
 import math
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import torch
 import torch.nn as nn
@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from ..ops import adaptive_conv2d, available_backends
+from ..ops import (adaptive_conv2d, adaptive_conv2d_generated,
+                   available_backends)
 from ..ops.geometry import ConvGeometry
 from ..ops.tracing import is_symbolic
 from ..registry_types import is_type
@@ -18,7 +19,9 @@ from .atom_generator import AtomGenerator
 from .bases import resolve_bases
 from .bases_keeper import BasesKeeper
 from .conv2d_like import Conv2dLike
+from .generator_forms import resolve_generator
 from .leaf import traced_as_leaf
+from .on_the_fly import prepare, why_plain, why_plain_now
 from .untrained import Untouched, warn_of_untrained
 
 GENERATOR_KEYS = ('type', 'hidden_channels', 'kernel_size', 'norm_cfg',
@@ -57,10 +60,12 @@ class ACDAConv(BasesKeeper, Conv2dLike):
             your own of shape (J, k, k); or None for direct atoms, where the
             generator predicts the k * k taps (Eq. 4).
             Default: 'fourier_bessel'.
-        atom_generator (dict, optional): Options of :class:`AtomGenerator`:
-            ``hidden_channels``, ``kernel_size``, ``norm_cfg``, ``act_cfg``,
-            ``init_cfg``, and ``type`` for a generator of your own.
-            Default: None.
+        atom_generator (dict | str, optional): 'light' for pointwise
+            convolutions, whose coefficients are made on the fly; or options
+            of :class:`AtomGenerator`: ``hidden_channels``, ``kernel_size``,
+            ``norm_cfg``, ``act_cfg``, ``init_cfg``, and ``type`` for a
+            generator of your own. Default: None, 3x3 convolutions as in the
+            authors' release.
         backend (str, optional): See :func:`mmacda.ops.adaptive_conv2d`.
             Default: None.
         init_cfg (dict, optional): Initialization config. Default: None.
@@ -84,7 +89,7 @@ class ACDAConv(BasesKeeper, Conv2dLike):
                  num_bases: int = 6,
                  scales: Any = None,
                  atom_bases: Any = 'fourier_bessel',
-                 atom_generator: Optional[dict] = None,
+                 atom_generator: Union[dict, str, None] = None,
                  backend: Optional[str] = None,
                  init_cfg: Optional[dict] = None):
         super().__init__(in_channels, out_channels,
@@ -124,8 +129,8 @@ class ACDAConv(BasesKeeper, Conv2dLike):
             else self._build_generator(atom_generator)
         self.reset_parameters()
 
-    def _build_generator(self, options: Optional[dict]) -> nn.Module:
-        options = dict(options or {})
+    def _build_generator(self, given: Union[dict, str, None]) -> nn.Module:
+        options = resolve_generator(given)
         options.setdefault('type', 'AtomGenerator')
         if is_type(options, MODELS, AtomGenerator):
             check_keys('atom_generator', options, GENERATOR_KEYS)
@@ -199,26 +204,41 @@ class ACDAConv(BasesKeeper, Conv2dLike):
         judged = isinstance(self.atom_generator, AtomGenerator)
         if not (judged or torch.jit.is_tracing() or is_symbolic(x)):
             self._check_input(x)
-        alpha = None if self.atom_generator is None \
-            else self.atom_generator(x)
-        if self.padding_mode != 'zeros' and any(self._pad):
-            if not torch.jit.is_tracing():
-                check_padded_size(x.shape[2:], (self._pad[2], self._pad[0]),
-                                  self.padding_mode)
-            x = F.pad(x, self._pad, mode=self.padding_mode)
-        if alpha is None:
-            return F.conv2d(x, weight, bias, *self._geometry)
+        if self.atom_generator is None:
+            return F.conv2d(self._margin(x), weight, bias, *self._geometry)
+        if self.backend in (None, 'native') and not why_plain_now(
+                self.atom_generator, x, weight):
+            hidden, generator = prepare(self.atom_generator, x,
+                                        self.num_atoms)
+            return adaptive_conv2d_generated(
+                self._margin(x),
+                hidden,
+                generator,
+                self.atom_bases,
+                weight,
+                bias,
+                *self._geometry,
+                backend=self.backend)
+        alpha = self.atom_generator(x)
         alpha = alpha.reshape(alpha.shape[0], self.num_atoms,
                               self.num_coefficients, alpha.shape[2],
                               alpha.shape[3])
         return adaptive_conv2d(
-            x,
+            self._margin(x),
             alpha,
             self.atom_bases,
             weight,
             bias,
             *self._geometry,
             backend=self.backend)
+
+    def _margin(self, x: Tensor) -> Tensor:
+        if self.padding_mode == 'zeros' or not any(self._pad):
+            return x
+        if not (torch.jit.is_tracing() or is_symbolic(x)):
+            check_padded_size(x.shape[2:], (self._pad[2], self._pad[0]),
+                              self.padding_mode)
+        return F.pad(x, self._pad, mode=self.padding_mode)
 
     def _check_input(self, x: Tensor) -> None:
         check_input(x, self.in_channels)
@@ -232,5 +252,12 @@ class ACDAConv(BasesKeeper, Conv2dLike):
         if not self.pointwise:
             text += (f', atoms={self.num_atoms}, '
                      f'coefficients={self.num_coefficients}, '
-                     f'support={self.support}')
+                     f'support={self.support}, {self._tell_way()}')
         return text
+
+    def _tell_way(self) -> str:
+        reason = why_plain(self.atom_generator)
+        if reason is None and self.backend not in (None, 'native'):
+            reason = f'backend={self.backend!r}'
+        return 'coefficients on the fly' if reason is None else \
+            f'coefficients in memory ({reason})'

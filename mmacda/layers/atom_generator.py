@@ -248,6 +248,14 @@ class AtomGenerator(BaseModule):
             TypeError: If x is not a floating point tensor.
             ValueError: If the shape does not fit.
         """
+        return self.act2(self.norm2(self.conv2(self.hidden(x))))
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """Hidden maps (B, hidden_channels, Ho, Wo): the first layer."""
+        return self.act1(self.norm1(self.first_conv(x)))
+
+    def first_conv(self, x: Tensor) -> Tensor:
+        """The first convolution alone, of a checked input."""
         if not (torch.jit.is_tracing() or is_symbolic(x)):
             self._check_input(x)
         crop_h, crop_w = self.crop
@@ -255,5 +263,4 @@ class AtomGenerator(BaseModule):
             x = x[:, :, crop_h:x.shape[2] - crop_h, crop_w:x.shape[3] - crop_w]
         x = self.conv1(x)
         self._check_batch_norm(x)
-        x = self.act1(self.norm1(x))
-        return self.act2(self.norm2(self.conv2(x)))
+        return x

@@ -73,11 +73,11 @@ def tell_difference(name: str, bases: Optional[LayerBases],
     own = None if bases is None else bases.fingerprint()
     if own is not None and _agree(own, given):
         return None
-    given = given.nan_to_num().long().tolist()
-    own = own if own is None else own.tolist()
+    trained = given.nan_to_num().long().tolist()
+    current = None if own is None else own.tolist()
     return (f'bases mismatch for {name or "the layer"}: the checkpoint was '
-            f'trained with {_in_words(given)}, but the current layer '
-            f'has {_in_words(own)}: its weights mean something else there')
+            f'trained with {_in_words(trained)}, but the current layer '
+            f'has {_in_words(current)}: its weights mean something else there')
 
 
 def _is_fingerprint(given: Any) -> bool:

@@ -4,6 +4,7 @@ from typing import Any, Optional
 import torch.nn as nn
 from torch import Tensor
 
+from ..ops.tracing import is_symbolic
 from .bases import LayerBases, tell_difference
 
 EXTRA_STATE = '_extra_state'  # PyTorch's key of it
@@ -31,7 +32,10 @@ class BasesKeeper(nn.Module):
         """
         if self.bases is None:
             return None
-        return self.bases.fixed.beside(self.weight)
+        weight = self.weight
+        if is_symbolic(weight):  # which has no device: look past the tracer
+            weight = self._parameters['weight']
+        return self.bases.fixed.beside(weight)
 
     def get_extra_state(self) -> Optional[Tensor]:
         """The fingerprint of the bases, which goes with the weights."""

@@ -4,6 +4,7 @@ from typing import Optional, Sequence
 from mmengine.registry import MODELS
 
 from ..layers import ACDAConv, AtomGenerator
+from ..layers.generator_forms import resolve_generator
 from ..registry_types import is_type
 
 PAPER_SCALES = (3, 5, 7)
@@ -11,7 +12,7 @@ PAPER_SCALES = (3, 5, 7)
 
 def resolve_acda_cfg(acda_cfg: Optional[dict],
                      scales: Optional[Sequence[int]] = PAPER_SCALES,
-                     generator_kernel_size: Optional[int] = None) -> dict:
+                     form: Optional[str] = None) -> dict:
     """A model's setting, overridden by the user's.
 
     Args:
@@ -20,8 +21,9 @@ def resolve_acda_cfg(acda_cfg: Optional[dict],
         scales (Sequence[int], optional): Of the bases, unless the user gives
             bases. Default: (3, 5, 7), as in the paper. None leaves it to the
             layer.
-        generator_kernel_size (int, optional): Of the layer's own generator.
-            Default: None, which leaves it to the layer.
+        form (str, optional): Of the layer's own generator, such as 'light',
+            where the user's options leave it open. Default: None, which
+            leaves it to the layer.
     """
     cfg = dict(type='ACDAConv')
     cfg.update(acda_cfg or {})
@@ -29,9 +31,8 @@ def resolve_acda_cfg(acda_cfg: Optional[dict],
         return cfg
     if scales is not None and 'atom_bases' not in cfg:
         cfg.setdefault('scales', scales)
-    generator = dict(cfg.get('atom_generator') or {})
-    if generator_kernel_size is not None and is_type(
+    generator = resolve_generator(cfg.get('atom_generator'))
+    if form is not None and is_type(
             generator, MODELS, AtomGenerator, default=AtomGenerator):
-        generator.setdefault('kernel_size', generator_kernel_size)
-        cfg['atom_generator'] = generator
+        cfg['atom_generator'] = {**resolve_generator(form), **generator}
     return cfg

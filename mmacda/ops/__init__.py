@@ -2,8 +2,11 @@
 from . import reference
 from .fourier_bessel import fourier_bessel_bases, fourier_bessel_set
 from .functional import adaptive_conv2d, available_backends
+from .generated import adaptive_conv2d_generated
+from .generator import Generator
 
 __all__ = [
-    'adaptive_conv2d', 'available_backends', 'fourier_bessel_bases',
+    'Generator', 'adaptive_conv2d', 'adaptive_conv2d_generated',
+    'available_backends', 'fourier_bessel_bases',
     'fourier_bessel_set', 'reference'
 ]

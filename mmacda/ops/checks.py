@@ -52,9 +52,19 @@ def check_dtypes(x, alpha, weight, bias) -> None:
     """
     for name, tensor in (('basis_coefficients', alpha), ('weight', weight),
                          ('bias', bias)):
-        if tensor is not None and tensor.dtype != x.dtype:
-            raise TypeError(f'{name} has dtype {tensor.dtype}, but input has '
-                            f'{x.dtype}: convert one of them')
+        check_dtype(name, tensor, x.dtype)
+
+
+def check_dtype(name: str, tensor: Optional[Tensor],
+                dtype: torch.dtype) -> None:
+    """That of the input.
+
+    Raises:
+        TypeError: If it is not.
+    """
+    if tensor is not None and tensor.dtype != dtype:
+        raise TypeError(f'{name} has dtype {tensor.dtype}, but input has '
+                        f'{dtype}: convert one of them')
 
 
 def check_geometry(tensors: Dict[str, Optional[Tensor]],

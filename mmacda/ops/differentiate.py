@@ -1,5 +1,5 @@
 """The gradients of a call, by the backend that served it."""
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Callable, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -58,6 +58,24 @@ def differentiate(name: str, grad_output: Tensor,
     if registered_op.serves(grad_output, *tensors):
         return registered_op.differentiate(grad_output, tensors,
                                            (*geometry, name), needs)
+    return differentiate_memory(BACKENDS[name].backward, grad_output, tensors,
+                                *tensors, geometry, needs)
+
+
+def differentiate_memory(backward: Callable, grad_output: Tensor,
+                         tensors: Sequence[Optional[Tensor]],
+                         *arguments: Any) -> Gradients:
+    """``backward(grad_output, *arguments)``, which reads memory itself.
+
+    Args:
+        backward (Callable): A backend's.
+        grad_output (Tensor): Of the call's output.
+        tensors (Sequence[Tensor, optional]): All those of the call.
+        *arguments (Any): They and what else the backend takes.
+
+    Raises:
+        RuntimeError: If one of them is no memory to be read.
+    """
     grad_output = without_negation(grad_output)
     reason = find_obstacle(grad_output, *tensors)
     if _is_batched(grad_output):
@@ -65,8 +83,16 @@ def differentiate(name: str, grad_output: Tensor,
     if reason:
         raise RuntimeError(f'adaptive_conv2d has no such gradient: {reason}')
     with torch.no_grad():
-        grads = call_as_given(BACKENDS[name].backward, grad_output, *tensors,
-                              geometry, needs)
+        grads = call_as_given(backward, grad_output, *arguments)
+    return once(grads, grad_output, *tensors)
+
+
+def once(grads: Gradients, *tensors: Optional[Tensor]) -> Gradients:
+    """The gradients, whose own derivatives end in an error.
+
+    ``tensors`` are what the gradients were computed from: without a way to
+    them ``torch.autograd.grad`` would call them unused.
+    """
     if not torch.is_grad_enabled():
         return grads
-    return _NotTwice.apply(len(grads), *grads, grad_output, *tensors)
+    return _NotTwice.apply(len(grads), *grads, *tensors)

@@ -92,3 +92,23 @@ def adaptive_conv2d(input: Tensor,
     features = features.flatten(3).permute(0, 3, 1, 2)
     # Coefficient convolution, Eq. 6.
     return F.conv2d(features, weight, bias, groups=groups)
+
+
+def generate_coefficients(hidden: Tensor, matrix: Tensor, num_atoms: int,
+                          tanh: bool = True) -> Tensor:
+    """Basis coefficients of every pixel from its hidden values (Section A.3).
+
+    Args:
+        hidden (Tensor): h, shape (B, H, Ho, Wo).
+        matrix (Tensor): Shape (m * J, H + 1), applied to [h; 1].
+        num_atoms (int): m.
+        tanh (bool): Whether Tanh follows. Default: True.
+
+    Returns:
+        Tensor: alpha, shape (B, m, J, Ho, Wo).
+    """
+    ones = torch.ones_like(hidden[:, :1])
+    alpha = torch.einsum('nh,bhyx->bnyx', matrix,
+                         torch.cat((hidden, ones), 1))
+    alpha = alpha.tanh() if tanh else alpha
+    return alpha.unflatten(1, (num_atoms, alpha.shape[1] // num_atoms))

@@ -14,6 +14,8 @@ import torch.fx
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from .autocast import is_compiling
+
 ONCE = ('adaptive_conv2d has no second derivatives on this backend: '
         "backend='reference' has them (also as an argument of ACDAConv)")
 PLAIN_TYPES = frozenset((Tensor, torch.nn.Parameter, type(None)))
@@ -48,6 +50,20 @@ def _is_replaced(tensor: Any) -> bool:
 def is_transformed() -> bool:
     """Whether torch.func's transforms or forward-mode AD are at work."""
     return _is_transforming() or forward_ad._current_level >= 0
+
+
+def is_looked_at(*tensors: Optional[Tensor]) -> bool:
+    """Whether anything but plain execution goes on.
+
+    That is: a compiler, a tracer or an export, a transform, a subclass of
+    Tensor, or whatever records or replaces operators. A shortcut past
+    PyTorch's operators, or past modules, is for all other calls alone.
+    """
+    return torch.jit.is_tracing() or is_compiling() \
+        or torch.onnx.is_in_onnx_export() or is_transformed() \
+        or bool(_count_modes()) \
+        or any(type(t) not in PLAIN_TYPES or t is not None and t.is_meta
+               for t in tensors)
 
 
 def find_obstacle(first: Tensor,

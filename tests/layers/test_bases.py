@@ -119,7 +119,7 @@ def test_default_device():
         layer = ACDAConv(4, 8, **OPTIONS)
         given = ACDAConv(4, 8, 5, atom_bases=EXACT.tolist())
     finally:
-        torch.set_default_device('cpu')
+        torch.set_default_device(None)
     assert layer.weight.is_meta and layer.atom_bases.is_meta
     assert_exact(layer.to_empty(device='cpu'))
     assert_exact(given.to_empty(device='cpu'))

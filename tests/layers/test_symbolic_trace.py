@@ -49,6 +49,8 @@ def test_a_layer_that_is_the_root_is_looked_into(name):
     if name in ('cond', 'dynamic'):
         pytest.importorskip('timm')
     layer = LAYERS[name]().eval()
+    if name in ('reflect', 'cropped'):  # by the operators that are recorded
+        layer.atom_generator.register_forward_hook(lambda *_: None)
     traced = torch.fx.symbolic_trace(layer)
     assert_same(traced, layer)
     assert_same(copy.deepcopy(traced), layer)

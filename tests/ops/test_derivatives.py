@@ -92,7 +92,11 @@ def test_second_derivatives_say_what_serves(backend, tensors):
     value = penalty(backend)
     near(value.detach(), penalty('reference').detach())
     with pytest.raises(RuntimeError, match="backend='reference'"):
-        value.backward()
+        value.backward(retain_graph=True)
+    for leaf in leaves:  # the way there must not get lost
+        with pytest.raises(RuntimeError, match="backend='reference'"):
+            torch.autograd.grad(value, leaf, retain_graph=True,
+                                allow_unused=True)
     penalty('reference').backward()
 
 

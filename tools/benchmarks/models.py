@@ -14,7 +14,7 @@ SECTION = 'models'
 MIB = 2**20
 ACDA = dict(
     type='ACDAConv', kernel_size=3, padding=1, scales=(3, 5, 7), bias=False)
-LIGHT = dict(ACDA, atom_generator=dict(kernel_size=1))
+LIGHT = dict(ACDA, atom_generator='light')
 WITHOUT_MODELS = 'AdResNet is not registered: whole networks are left out'
 
 

@@ -56,7 +56,7 @@ class AdResNet(BaseModule):
         frozen_stages (int): The stem and this many stages are frozen: no
             gradient, norms in eval mode. -1 freezes nothing. Default: -1.
         acda_cfg (dict, optional): Options of the adaptive layers, such as
-            ``dict(num_atoms=4, atom_generator=dict(kernel_size=1))``; a
+            ``dict(num_atoms=4, atom_generator='light')``; a
             ``type`` other than 'ACDAConv' puts that layer in its place. Not
             used with ``conv_type='conv'``. Default: None, 6 atoms over 18
             bases of scales 3, 5 and 7, as in the paper.

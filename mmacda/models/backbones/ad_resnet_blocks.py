@@ -1,5 +1,5 @@
 """Blocks of Ad-ResNet, on one residual skeleton."""
-from typing import Any, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import torch
 import torch.nn as nn
@@ -8,6 +8,8 @@ from mmcv.cnn import (build_activation_layer, build_conv_layer,
                       build_norm_layer)
 from mmengine.model import BaseModule
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from ...registry_types import plain_init_cfg
 
@@ -133,8 +135,9 @@ class DynamicBottleneck(ResidualBlock):
         in_channels (int): Channels of the input.
         out_channels (int): Channels of the output, even.
         stride (int): Of the squeeze. Default: 1.
-        acda_cfg (dict, optional): Config of the middle convolution. None
-            makes it a plain 3x3 convolution of ``conv_cfg``. Default: None.
+        acda_cfg (dict, optional): Config of the middle convolution, which
+            has a bias where no norm follows. None makes it a plain 3x3
+            convolution of ``conv_cfg``. Default: None.
         dilation (int): Of the middle convolution. Default: 1.
         kwargs: Of :class:`ResidualBlock`.
     """
@@ -154,7 +157,7 @@ class DynamicBottleneck(ResidualBlock):
             self.conv2 = self._conv(middle, middle, 3, dilation=dilation)
         else:
             self.conv2 = build_conv_layer(
-                acda_cfg,
+                {'bias': self.norm_cfg is None, **acda_cfg},
                 middle,
                 middle,
                 3,
@@ -163,6 +166,32 @@ class DynamicBottleneck(ResidualBlock):
         self._add_norm(middle)
         self.conv3 = self._conv(middle, out_channels, 1)
         self._add_norm(out_channels)
+
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        self._take_bias(state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _take_bias(self, state_dict: Dict[str, Tensor], prefix: str) -> None:
+        """Of a checkpoint whose adaptive layers have one before a norm.
+
+        Batch norms subtract it again, so it moves into their mean. Another
+        norm's outputs depend on it: the layer then keeps it.
+        """
+        bias = state_dict.get(f'{prefix}conv2.bias')
+        if bias is None or self.conv2.bias is not None:
+            return
+        norm = self.norms[1]
+        mean = f'{prefix}{self.norm_names[1]}.running_mean'
+        if not isinstance(norm, (_BatchNorm, _InstanceNorm)):
+            weight = self.conv2.weight
+            self.conv2.bias = nn.Parameter(
+                torch.zeros_like(bias, device=weight.device,
+                                 dtype=weight.dtype), weight.requires_grad)
+        elif norm.running_mean is None:
+            del state_dict[f'{prefix}conv2.bias']
+        elif mean in state_dict:
+            del state_dict[f'{prefix}conv2.bias']
+            state_dict[mean] = state_dict[mean] - bias
 
     def _residual(self, x: Tensor) -> Tensor:
         norm1, norm2, norm3 = self.norms

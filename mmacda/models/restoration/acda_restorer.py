@@ -54,7 +54,7 @@ class ACDARestorer(BaseModule):
             classical super-resolution. Default: 1.
         acda_cfg (dict, optional): Options of the adaptive layers, such as
             ``dict(num_atoms=9)``. Unless they say otherwise, the scales are
-            3, 5 and 7 and the atom generator has 1x1 kernels, with which
+            3, 5 and 7 and the atom generator is the light one, with which
             ACDA has fewer parameters than its baseline;
             ``dict(atom_generator=dict(kernel_size=3))`` gives that of the
             authors' release, with which it has more. Default: None.
@@ -115,7 +115,7 @@ class ACDARestorer(BaseModule):
         self.down_conv2 = _conv(width, width // down[1]**2)
         self.unshuffle1, self.unshuffle2 = map(nn.PixelUnshuffle, down)
         options = dict(
-            acda_cfg=resolve_acda_cfg(acda_cfg, generator_kernel_size=1)
+            acda_cfg=resolve_acda_cfg(acda_cfg, form='light')
             if conv_type == 'acda' else None,
             norm_cfg=None,
             act_cfg=act_cfg,

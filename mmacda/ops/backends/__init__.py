@@ -59,6 +59,10 @@ COMPUTING: Dict[str, Backend] = dict(
 DIFFERENTIABLE: Dict[str, DifferentiableBackend] = dict(
     export=export, reference=reference)
 BACKENDS: Dict[str, Any] = {**COMPUTING, **DIFFERENTIABLE}
+# Those that make coefficients where they compose atoms: they have
+# `forward_generated` and `backward_generated` as well, which take hidden maps
+# and a generator in place of alpha.
+GENERATING = ('native', )
 DEPRECATED = ('triton_fused', )
 ENVIRONMENT_VARIABLE = 'MMACDA_BACKEND'
 # Elements of the unfolded input up to which unfolding is the quicker way

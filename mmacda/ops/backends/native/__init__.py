@@ -13,6 +13,7 @@ from typing import NamedTuple, Optional, Sequence, Tuple
 import torch
 from torch import Tensor
 
+from ...generator import Generator
 from ...geometry import ConvGeometry
 from ...memory_format import make_dense, memory_format_of
 from ...tracing import find_obstacle
@@ -47,13 +48,15 @@ def _declare(functions: ctypes.CDLL) -> _Library:
     pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
     functions.mmacda_forward_floats.argtypes = [pointer, number]
     functions.mmacda_forward_floats.restype = size
-    functions.mmacda_forward.argtypes = [pointer] * 6 + [number, pointer]
+    functions.mmacda_forward.argtypes = [pointer] * 8 + [number, pointer]
     functions.mmacda_forward.restype = None
     functions.mmacda_backward_floats.argtypes = [pointer, number, number]
     functions.mmacda_backward_floats.restype = size
-    functions.mmacda_backward.argtypes = [pointer] * 9 + [
+    functions.mmacda_backward.argtypes = [pointer] * 11 + [
         number, number, pointer
     ]
+    functions.mmacda_generator_pitch.argtypes = [pointer]
+    functions.mmacda_generator_pitch.restype = size
     functions.mmacda_backward.restype = None
     launcher = getattr(ctypes.CDLL(None), 'GOMP_parallel', None)
     return _Library(functions, launcher and ctypes.cast(
@@ -95,20 +98,8 @@ def _launcher(library: _Library) -> Optional[int]:
 def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
             weight: Tensor, geometry: ConvGeometry) -> Tensor:
     """Output Y (B, C_out, Ho, Wo) without bias, in the input's format."""
-    library = _loaded()
-    x, weight, atoms = make_dense(x), weight.contiguous(), alpha.shape[1]
-    alpha = make_dense(alpha.flatten(1, 2))
-    y = torch.empty((alpha.shape[0], weight.shape[0], *alpha.shape[2:]),
-                    dtype=x.dtype,
-                    memory_format=memory_format_of(x))
-    plan = make_plan(x, alpha, atoms, atom_bases, y, geometry)
-    threads = plan.threads()
-    memory = _memory(plan, library.functions.mmacda_forward_floats, threads)
-    library.functions.mmacda_forward(plan.address, address(x),
-                                     address(alpha), address(weight),
-                                     address(y), address(memory), threads,
-                                     _launcher(library))
-    return y
+    return _forward(x, alpha.flatten(1, 2), None, alpha.shape[1], atom_bases,
+                    weight, geometry)
 
 
 def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
@@ -116,33 +107,107 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
              geometry: ConvGeometry,
              needs: Sequence[bool]) -> Tuple[Optional[Tensor], ...]:
     """Gradients of input, coefficients, bases and weight, where needed."""
-    library = _loaded()
     grad_bases = None
     if needs[2]:  # rare: bases are fixed in the paper
         grad_bases = stock.backward(grad_output, x, alpha, atom_bases, weight,
                                     geometry, (False, False, True, False))[2]
+    grad_x, grad_alpha, _, grad_weight = _backward(
+        grad_output, x, alpha.flatten(1, 2), None, alpha.shape[1], atom_bases,
+        weight, geometry, (needs[0], needs[1], False, needs[3]))
+    if grad_alpha is not None:
+        grad_alpha = grad_alpha.view(alpha.shape)
+    return grad_x, grad_alpha, grad_bases, grad_weight
+
+
+def forward_generated(x: Tensor, hidden: Tensor, generator: Generator,
+                      atom_bases: Optional[Tensor], weight: Tensor,
+                      geometry: ConvGeometry) -> Tensor:
+    """:func:`forward` with coefficients that are made tile by tile."""
+    return _forward(x, hidden, generator, generator.num_atoms, atom_bases,
+                    weight, geometry)
+
+
+def backward_generated(
+        grad_output: Tensor, x: Tensor, hidden: Tensor, generator: Generator,
+        atom_bases: Optional[Tensor], weight: Tensor, geometry: ConvGeometry,
+        needs: Sequence[bool]) -> Tuple[Optional[Tensor], ...]:
+    """Gradients of input, hidden maps, generator's matrix and weight."""
+    return _backward(grad_output, x, hidden, generator, generator.num_atoms,
+                     atom_bases, weight, geometry, needs)
+
+
+def _source(maps: Tensor, generator: Optional[Generator]) -> tuple:
+    """Maps, matrix and norm as C reads them; the plan's last arguments."""
+    if generator is None:
+        return make_dense(maps), None, None, ()
+    matrix, norm = generator.matrix.contiguous(), generator.hidden_norm
+    # The bits of csrc/generator.h.
+    activation = generator.tanh + 2 * (norm is not None)
+    return (make_dense(maps), matrix, norm if norm is None else
+            norm.contiguous(), (len(matrix), activation))
+
+
+def _address(tensor: Optional[Tensor]) -> Optional[int]:
+    return None if tensor is None else address(tensor)
+
+
+def _forward(x: Tensor, maps: Tensor, generator: Optional[Generator],
+             atoms: int, atom_bases: Optional[Tensor], weight: Tensor,
+             geometry: ConvGeometry) -> Tensor:
+    library = _loaded()
+    x, weight = make_dense(x), weight.contiguous()
+    maps, matrix, norm, options = _source(maps, generator)
+    y = torch.empty((maps.shape[0], weight.shape[0], *maps.shape[2:]),
+                    dtype=x.dtype,
+                    memory_format=memory_format_of(x))
+    plan = make_plan(x, maps, atoms, atom_bases, y, geometry, *options)
+    threads = plan.threads()
+    memory = _memory(plan, library.functions.mmacda_forward_floats, threads)
+    library.functions.mmacda_forward(
+        plan.address, address(x), address(maps), _address(matrix),
+        _address(norm), address(weight), address(y), address(memory), threads,
+        _launcher(library))
+    return y
+
+
+def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
+              generator: Optional[Generator], atoms: int,
+              atom_bases: Optional[Tensor], weight: Tensor,
+              geometry: ConvGeometry,
+              needs: Sequence[bool]) -> Tuple[Optional[Tensor], ...]:
+    """Gradients of x, maps, the generator's matrix and weight."""
+    library = _loaded()
     grad_output, x = make_dense(grad_output), make_dense(x)
-    weight, shape = weight.contiguous(), alpha.shape
-    alpha = make_dense(alpha.flatten(1, 2))
-    plan = make_plan(x, alpha, shape[1], atom_bases, grad_output, geometry)
-    need_x, need_alpha, _, need_weight = needs
-    flags = need_x + 2 * need_alpha + 4 * need_weight
-    grad_x = grad_alpha = grad_weight = None
+    weight = weight.contiguous()
+    maps, matrix, _, options = _source(maps, generator)
+    plan = make_plan(x, maps, atoms, atom_bases, grad_output, geometry,
+                     *options)
+    need_x, need_maps, need_matrix, need_weight = needs
+    flags = need_x + 4 * need_weight
+    if need_maps or need_matrix:
+        flags += 2
+        if matrix is not None:
+            flags += 8 * need_maps + 16 * need_matrix
+    grad_x = grad_maps = grad_matrix = grad_weight = None
     if need_x:
         make = torch.empty_like if plan.covers_input else torch.zeros_like
         grad_x = make(x)
-    if need_alpha:
-        grad_alpha = torch.empty_like(alpha)
+    if need_maps:
+        grad_maps = torch.empty_like(maps)
+    if need_matrix:
+        grad_matrix = x.new_empty(
+            len(matrix), library.functions.mmacda_generator_pitch(
+                plan.address))
     if need_weight:
         grad_weight = torch.empty_like(weight)
     threads = plan.threads()
     memory = _memory(plan, library.functions.mmacda_backward_floats, flags,
                      threads)
     library.functions.mmacda_backward(
-        plan.address, address(grad_output), address(x), address(alpha),
-        address(weight), *(None if grad is None else address(grad)
-                             for grad in (grad_x, grad_alpha, grad_weight)),
+        plan.address, address(grad_output), address(x), address(maps),
+        _address(matrix), address(weight),
+        *map(_address, (grad_x, grad_maps, grad_matrix, grad_weight)),
         address(memory), flags, threads, _launcher(library))
-    if grad_alpha is not None:
-        grad_alpha = grad_alpha.view(shape)
-    return grad_x, grad_alpha, grad_bases, grad_weight
+    if grad_matrix is not None:
+        grad_matrix = grad_matrix[:, :matrix.shape[1]]
+    return grad_x, grad_maps, grad_matrix, grad_weight

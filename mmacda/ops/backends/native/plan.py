@@ -23,18 +23,20 @@ class _Strides(ctypes.Structure):
 
 class _Problem(ctypes.Structure):
     """``problem`` in csrc/problem.h."""
-    _fields_ = [(name, ctypes.c_int64) for name in (
-        'batch', 'channels', 'height', 'width', 'out_channels', 'out_height',
-        'out_width', 'atoms', 'coefficients', 'taps', 'groups', 'stride_h',
-        'stride_w', 'pad_h', 'pad_w', 'phases', 'plane_rows', 'plane_columns')
-                ] + [(name, _Strides) for name in ('x', 'alpha', 'y')] + [
-                    (name, ctypes.c_void_p)
-                    for name in ('phase_rows', 'phase_columns', 'tap_offsets',
-                                 'by_tap_start', 'by_tap_index',
-                                 'by_coefficient_start',
-                                 'by_coefficient_index', 'by_tap_value',
-                                 'by_coefficient_value')
-                ]
+    _fields_ = [
+        *((name, ctypes.c_int64)
+          for name in ('batch', 'channels', 'height', 'width', 'out_channels',
+                       'out_height', 'out_width', 'atoms', 'coefficients',
+                       'taps', 'groups', 'stride_h', 'stride_w', 'pad_h',
+                       'pad_w', 'hidden', 'activation', 'phases',
+                       'plane_rows', 'plane_columns')),
+        *((name, _Strides) for name in ('x', 'alpha', 'y', 'h')),
+        *((name, ctypes.c_void_p)
+          for name in ('phase_rows', 'phase_columns', 'tap_offsets',
+                       'by_tap_start', 'by_tap_index', 'by_coefficient_start',
+                       'by_coefficient_index', 'by_tap_value',
+                       'by_coefficient_value'))
+    ]
 
 
 def address(tensor: Tensor) -> int:
@@ -55,10 +57,10 @@ class Plan:
 
     def __init__(self, x_shape, x_strides, alpha_shape, alpha_strides,
                  y_strides, out_channels, atoms, geometry,
-                 description: Description):
+                 description: Description, generator_rows, activation):
         batch, channels, height, width = x_shape
-        coefficients, out_height, out_width = alpha_shape[1:]
-        coefficients //= atoms
+        maps, out_height, out_width = alpha_shape[1:]
+        coefficients = (generator_rows or maps) // atoms
         (stride_h, stride_w), (pad_h, pad_w), (dil_h, dil_w), groups = geometry
         # Vectors run along the width: turn maps that are narrow and high.
         turned = out_width < min(NARROW, out_height)
@@ -99,9 +101,10 @@ class Plan:
         self.problem = _Problem(
             batch, channels, height, width, out_channels, out_height,
             out_width, atoms, coefficients, len(rows), groups, stride_h,
-            stride_w, pad_h, pad_w, len(phases), plane_rows, plane_columns,
-            _Strides(*x_strides), _Strides(*alpha_strides),
-            _Strides(*y_strides),
+            stride_w, pad_h, pad_w, maps if generator_rows else 0, activation,
+            len(phases), plane_rows, plane_columns, _Strides(*x_strides),
+            _Strides(*alpha_strides), _Strides(*y_strides),
+            _Strides(*alpha_strides),
             **{name: a.ctypes.data for name, a in self.arrays.items()})
         self.address = ctypes.addressof(self.problem)
         self.covers_input = stride_h == stride_w == 1 \
@@ -121,8 +124,14 @@ _cached_plan = lru_cache(maxsize=256)(Plan)
 
 def make_plan(x: Tensor, alpha: Tensor, atoms: int,
               atom_bases: Optional[Tensor], y: Tensor,
-              geometry: ConvGeometry) -> Plan:
-    """The plan of a call; ``alpha`` is (B, m * J, Ho, Wo)."""
-    description = describe(atom_bases, alpha.shape[1] // atoms)
+              geometry: ConvGeometry, generator_rows: int = 0,
+              activation: int = 0) -> Plan:
+    """The plan of a call; ``alpha`` is (B, m * J, Ho, Wo).
+
+    With ``generator_rows``, m * J, it is the hidden maps (B, H, Ho, Wo).
+    """
+    description = describe(atom_bases,
+                           (generator_rows or alpha.shape[1]) // atoms)
     return _cached_plan(x.shape, x.stride(), alpha.shape, alpha.stride(),
-                        y.stride(), y.shape[1], atoms, geometry, description)
+                        y.stride(), y.shape[1], atoms, geometry, description,
+                        generator_rows, activation)

@@ -1,7 +1,7 @@
 /* Backward: rounds of tiles, first by tile, then by input channel. */
 #ifndef MMACDA_BACKWARD_H
 #define MMACDA_BACKWARD_H
-#include "call.h"
+#include "generator.h"
 
 static void backward_pack_unit(void *argument, int64_t unit,
                                float *scratch) {
@@ -39,15 +39,24 @@ static void tile_unit(void *argument, int64_t unit, float *scratch) {
   int64_t vectors = (t.pixels + LANES - 1) / LANES;
   int64_t coefficients = p->atoms * p->coefficients;
   float *dy = scratch, *alpha = dy + p->out_channels * pitch;
-  float *dd = alpha + coefficients * pitch;
+  float *dd = alpha + coefficients * pitch, *hidden = dd + atom_size(p);
+  float *dalpha = p->hidden ? hidden + generator_columns(p) * pitch : alpha;
   span spans[MAX_SPANS];
   int count = make_spans(p, &t, spans);
   read_tile(p, &t, p->out_channels, k->y, p->y, dy, pitch);
-  if (k->d) {
+  if (p->hidden) {
+    read_hidden(k, &t, hidden);
+    make_coefficients(k, t.pixels, hidden, alpha);
+    if (k->ht)
+      transpose(hidden, generator_columns(p), t.pixels, pitch,
+                k->ht + unit * k->tiling.pixels * hidden_pitch(p),
+                hidden_pitch(p));
+  } else if (k->d) {
     read_tile(p, &t, coefficients, k->alpha, p->alpha, alpha, pitch);
+  }
+  if (k->d)
     compose_atoms(p, alpha, pitch, spans, count,
                   k->d + unit * k->tiling.spans * atom_size(p));
-  }
   if (k->dy)
     transpose(dy, p->out_channels, t.pixels, pitch,
               k->dy + unit * k->tiling.pixels * dy_pitch(p), dy_pitch(p));
@@ -60,11 +69,21 @@ static void tile_unit(void *argument, int64_t unit, float *scratch) {
              pitch, dz + g * depth * pitch, pitch, 0);
   }
   if (!(k->needs & GRAD_ALPHA)) return;
+  if (k->dalpha_tiles) dalpha = k->dalpha_tiles + unit * coefficients * pitch;
   for (int s = 0; s < count; s++) {
     correlate_atoms(p, k->planes, dz, &spans[s], dd, pitch);
-    decompose_atoms(p, dd, alpha + spans[s].pixel, pitch);
+    decompose_atoms(p, dd, dalpha + spans[s].pixel, pitch);
   }
-  write_tile(p, &t, coefficients, k->dalpha, p->alpha, alpha, pitch);
+  if (!p->hidden) {
+    write_tile(p, &t, coefficients, k->dalpha, p->alpha, dalpha, pitch);
+    return;
+  }
+  undo_activation(k, t.pixels, alpha, dalpha);
+  if (!k->dh) return;
+  left_side turned = {k->turned_generator, 1, 0, coefficients};
+  multiply(p->hidden, vectors, coefficients, turned, 0, dalpha, pitch,
+           hidden, pitch, 0);
+  write_tile(p, &t, p->hidden, k->dh, p->h, hidden, pitch);
 }
 
 /* By input channel: dA and dx. */
@@ -128,7 +147,11 @@ static int64_t lay_out_backward(call *k, float *memory) {
   int64_t d = input || weight ? k->tiling.spans * atom_size(p) : 0;
   int64_t dz = input || alpha ? depth * k->tiling.pitch : 0;
   int64_t dy = weight ? k->tiling.pixels * dy_pitch(p) : 0;
-  int64_t bytes = (d + dz + dy) * (int64_t)sizeof(float);
+  int generator = k->needs & GRAD_GENERATOR;
+  int64_t rows = generator_rows(p), columns = generator_columns(p);
+  int64_t dalpha = generator ? rows * k->tiling.pitch : 0;
+  int64_t ht = generator ? k->tiling.pixels * hidden_pitch(p) : 0;
+  int64_t bytes = (d + dz + dy + dalpha + ht) * (int64_t)sizeof(float);
   k->round = larger(2 * k->team.threads, ROUND_BYTES / larger(1, bytes));
   k->round = smaller(k->round, k->tiling.tiles);
   float *part = take(&memory, &total, alpha || weight ? planes : 0);
@@ -146,8 +169,17 @@ static int64_t lay_out_backward(call *k, float *memory) {
   k->dz = dz ? part : NULL;
   part = take(&memory, &total, k->round * dy + LANES);
   k->dy = dy ? part : NULL;
+  part = take(&memory, &total, p->hidden ? rows * columns : 0);
+  k->packed_generator = part;
+  part = take(&memory, &total, k->needs & GRAD_HIDDEN ? rows * columns : 0);
+  k->turned_generator = k->needs & GRAD_HIDDEN ? part : NULL;
+  part = take(&memory, &total, k->round * dalpha);
+  k->dalpha_tiles = generator ? part : NULL;
+  part = take(&memory, &total, k->round * ht + LANES);
+  k->ht = generator ? part : NULL;
   k->team.scratch_size = larger(
-      k->tiling.pitch * (p->out_channels + p->atoms * p->coefficients) +
+      k->tiling.pitch *
+              (p->out_channels + (p->hidden ? 2 * rows + columns : rows)) +
           atom_size(p),
       k->tiling.pitch * CHANNEL_BLOCK * p->atoms);
   k->team.scratch =
@@ -155,18 +187,25 @@ static int64_t lay_out_backward(call *k, float *memory) {
   return total;
 }
 
+int64_t mmacda_generator_pitch(const problem *p) { return hidden_pitch(p); }
+
 int64_t mmacda_backward_floats(const problem *p, int needs, int threads) {
   call k = {.p = p, .needs = needs, .team = {.threads = threads}};
   return lay_out_backward(&k, NULL);
 }
 
+/* `alpha` and `dalpha` are those of the hidden maps with a generator, and
+ * `dgenerator` has rows of mmacda_generator_pitch floats. */
 void mmacda_backward(const problem *p, const float *dy, const float *x,
-                     const float *alpha, const float *weight, float *dx,
-                     float *dalpha, float *dweight, float *memory,
+                     const float *alpha, const float *generator,
+                     const float *weight, float *dx, float *dalpha,
+                     float *dgenerator, float *dweight, float *memory,
                      int needs, int threads, launcher launch) {
   call k = {.p = p, .x = x, .alpha = alpha, .weight = weight,
             .y = (float *)dy, .dx = dx, .dalpha = dalpha,
-            .dweight = dweight, .needs = needs};
+            .dweight = dweight, .needs = needs, .h = alpha,
+            .generator = generator, .dh = dalpha,
+            .dgenerator = dgenerator};
   k.team = (team){.threads = threads, .launch = launch, .call = &k};
   lay_out_backward(&k, memory);
   if (needs & (GRAD_ALPHA | GRAD_WEIGHT))
@@ -176,6 +215,7 @@ void mmacda_backward(const problem *p, const float *dy, const float *x,
   if (k.dz)
     run_units(&k.team, p->groups * ((group_depth(p) + ROWS - 1) / ROWS),
               backward_pack_unit);
+  if (p->hidden) pack_generator(&k);
   /* Smaller blocks where there are too few to keep every thread busy. */
   k.block = CHANNEL_BLOCK;
   while (k.block > WIDTH && p->channels < 2 * threads * k.block)
@@ -187,6 +227,9 @@ void mmacda_backward(const problem *p, const float *dy, const float *x,
     run_units(&k.team, k.last_tile - n, tile_unit);
     if (needs & (GRAD_INPUT | GRAD_WEIGHT))
       run_units(&k.team, blocks, channel_unit);
+    if (needs & GRAD_GENERATOR)
+      run_units(&k.team, (generator_rows(p) + ROWS - 1) / ROWS,
+                generator_unit);
   }
   if (needs & GRAD_INPUT)
     run_units(&k.team, plane_units(p), crop_unit);

@@ -6,7 +6,9 @@
 #include "planes.h"
 #include "team.h"
 
-enum { GRAD_INPUT = 1, GRAD_ALPHA = 2, GRAD_WEIGHT = 4 };
+/* With a generator, GRAD_ALPHA is on where one of the last two is. */
+enum { GRAD_INPUT = 1, GRAD_ALPHA = 2, GRAD_WEIGHT = 4, GRAD_HIDDEN = 8,
+       GRAD_GENERATOR = 16 };
 enum { ROUND_BYTES = 4 << 20, PACK_PIXELS = 256 };
 
 typedef struct {
@@ -14,11 +16,15 @@ typedef struct {
   tiling tiling;
   team team;
   const float *x, *alpha, *weight;
+  /* In place of alpha, see generator.h. hidden_norm: scales, then shifts, of
+   * hidden maps that come without their norm and activation; or null. */
+  const float *h, *generator, *hidden_norm;
   float *y; /* or its gradient */
   float *planes, *packed;
   int needs;
-  float *dx, *dalpha, *dweight;
+  float *dx, *dalpha, *dweight, *dh, *dgenerator;
   float *dplanes, *dpacked, *d, *dz, *dy;
+  float *packed_generator, *turned_generator, *dalpha_tiles, *ht;
   int64_t round, first_tile, last_tile, block;
 } call;
 

@@ -1,7 +1,7 @@
 /* Forward: tiles of pixels, each through both convolutions at once. */
 #ifndef MMACDA_FORWARD_H
 #define MMACDA_FORWARD_H
-#include "call.h"
+#include "generator.h"
 
 static left_side forward_weight(const call *k, int64_t group) {
   int64_t depth = group_depth(k->p);
@@ -33,8 +33,15 @@ static void forward_unit(void *argument, int64_t unit, float *scratch) {
   float *y = d + k->tiling.spans * atom_size(p);
   float *z = y + p->out_channels * pitch;
   float *alpha = z; /* before z is needed */
-  read_tile(p, &t, p->atoms * p->coefficients, k->alpha, p->alpha, alpha,
-            pitch);
+  if (p->hidden) {
+    float *hidden =
+        z + pitch * p->atoms * larger(CHANNEL_BLOCK, p->coefficients);
+    read_hidden(k, &t, hidden);
+    make_coefficients(k, t.pixels, hidden, alpha);
+  } else {
+    read_tile(p, &t, p->atoms * p->coefficients, k->alpha, p->alpha, alpha,
+              pitch);
+  }
   compose_atoms(p, alpha, pitch, spans, count, d);
   for (int64_t g = 0; g < p->groups; g++) {
     left_side weight = forward_weight(k, g);
@@ -60,11 +67,15 @@ static int64_t lay_out_forward(call *k, float *memory) {
   float *packed = take(&memory, &total,
                        packs ? p->out_channels * group_depth(p) : 0);
   k->packed = packs ? packed : NULL;
+  k->packed_generator =
+      take(&memory, &total,
+           p->hidden ? generator_rows(p) * generator_columns(p) : 0);
   k->team.scratch_size =
       k->tiling.spans * atom_size(p) +
       k->tiling.pitch *
           (p->out_channels +
-           larger(CHANNEL_BLOCK, p->coefficients) * p->atoms);
+           larger(CHANNEL_BLOCK, p->coefficients) * p->atoms +
+           (p->hidden ? generator_columns(p) : 0));
   k->team.scratch =
       take(&memory, &total, k->team.scratch_size * k->team.threads);
   return total;
@@ -75,13 +86,17 @@ int64_t mmacda_forward_floats(const problem *p, int threads) {
   return lay_out_forward(&k, NULL);
 }
 
+/* `alpha`, or with a generator the hidden maps. */
 void mmacda_forward(const problem *p, const float *x, const float *alpha,
+                    const float *generator, const float *hidden_norm,
                     const float *weight, float *y, float *memory,
                     int threads, launcher launch) {
-  call k = {.p = p, .x = x, .alpha = alpha, .weight = weight, .y = y};
+  call k = {.p = p, .x = x, .alpha = alpha, .weight = weight, .y = y,
+            .h = alpha, .generator = generator, .hidden_norm = hidden_norm};
   k.team = (team){.threads = threads, .launch = launch, .call = &k};
   lay_out_forward(&k, memory);
   run_units(&k.team, plane_units(p), pad_unit);
+  if (p->hidden) pack_generator(&k);
   if (k.packed)
     run_units(&k.team,
               p->groups * ((group_outputs(p) + ROWS - 1) / ROWS),

@@ -1,0 +1,180 @@
+"""Layers that make coefficients on the fly equal those that do not."""
+import copy
+
+import pytest
+import torch
+import torch.nn as nn
+
+from mmacda.layers import ACDAConv, acda_conv
+from mmacda.layers.on_the_fly import why_plain, why_plain_now
+from mmacda.testing.cases import relative_error
+
+GEOMETRIES = [
+    dict(padding=1),
+    dict(stride=2, padding=1, scales=(3, 5, 7)),
+    dict(padding=1, padding_mode='reflect', groups=2),
+    dict(padding=(0, 2), dilation=(1, 2), atom_bases=None),
+]
+BN = dict(type='BN')
+GENERATORS = [
+    dict(kernel_size=1),
+    dict(kernel_size=(3, 1)),
+    dict(kernel_size=1, norm_cfg=None),
+    dict(kernel_size=1, act_cfg=None),
+    dict(kernel_size=1, norm_cfg=dict(BN, momentum=None)),
+    dict(kernel_size=1, norm_cfg=dict(BN, affine=False)),
+    dict(kernel_size=1, norm_cfg=dict(BN, track_running_stats=False)),
+    dict(kernel_size=1, norm_cfg=dict(BN, requires_grad=False)),
+]
+
+
+def make_layer(generator=GENERATORS[0], **options):
+    torch.manual_seed(0)
+    layer = ACDAConv(8, 6, 3, atom_generator=dict(generator), **options)
+    for module in layer.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            if module.affine:
+                nn.init.normal_(module.weight)
+                nn.init.normal_(module.bias)
+            if module.track_running_stats:
+                nn.init.normal_(module.running_mean)
+                nn.init.uniform_(module.running_var, 0.5, 2)
+    return layer
+
+
+def run(layer, x):
+    """Outputs of two steps, gradients of the second, the state after."""
+    x = x.clone().requires_grad_()
+    first = layer(x)
+    layer.zero_grad()
+    x.grad = None
+    output = layer(x)
+    steps = torch.arange(output.numel()).cos().view(output.shape)
+    output.backward(steps)
+    with torch.no_grad():
+        third = layer(x)
+    grads = {'x': x.grad, **{k: p.grad for k, p in layer.named_parameters()}}
+    return (first.detach(), output.detach(), third), grads, layer.state_dict()
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """Makes a copy of a layer that always takes the plain way."""
+    # A hook that does nothing is enough to look inside.
+    def make(layer):
+        other = copy.deepcopy(layer)
+        other.atom_generator.register_forward_hook(lambda *_: None)
+        assert why_plain(other.atom_generator) == 'a hook looks inside'
+        return other
+    return make
+
+
+@pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
+@pytest.mark.parametrize('generator', GENERATORS, ids=str)
+@pytest.mark.parametrize('geometry', GEOMETRIES, ids=str)
+def test_both_ways_are_one(geometry, generator, training, plain):
+    layer = make_layer(generator, **geometry).train(training)
+    other = plain(layer)
+    x = torch.randn(3, 8, 9, 11)
+    assert why_plain_now(layer.atom_generator, x) is None
+    outputs, grads, state = run(layer, x)
+    expected, expected_grads, expected_state = run(other, x)
+    for ours, theirs in zip(outputs, expected):
+        assert relative_error(ours, theirs) < 1e-5
+    scale = max(g.abs().max() for g in expected_grads.values()
+                if g is not None)
+    for name, grad in grads.items():
+        theirs = expected_grads[name]
+        assert (grad is None) == (theirs is None), name
+        if grad is not None:
+            # Some are zero but for rounding: a shift before a norm.
+            size = max(theirs.abs().max(), 0.1 * scale)
+            assert (grad - theirs).abs().max() < 1e-5 * size, name
+    assert state.keys() == expected_state.keys()
+    for name, value in state.items():
+        assert relative_error(value, expected_state[name]) < 1e-5, name
+
+
+@pytest.mark.parametrize('change, reason', [
+    (dict(kernel_size=3), 'its second convolution is not a pointwise one'),
+    (dict(norm_cfg=dict(type='GN', num_groups=2)),
+     'its second norm is a GroupNorm'),
+    (dict(act_cfg=dict(type='Sigmoid')),
+     'its second activation is a Sigmoid'),
+])
+def test_why_another_generator_takes_the_plain_way(change, reason):
+    layer = make_layer(dict(kernel_size=1, **change) if 'kernel_size' not in
+                       change else change, padding=1)
+    assert why_plain(layer.atom_generator) == reason
+    assert layer(torch.rand(2, 8, 5, 5)).shape == (2, 6, 5, 5)
+
+
+@pytest.mark.parametrize('name', ['', 'conv2', 'norm2', 'act2'])
+def test_who_listens_gets_to_hear(name):
+    layer = make_layer(padding=1).eval()
+    heard = []
+    module = layer.atom_generator.get_submodule(name)
+    handle = module.register_forward_hook(lambda *a: heard.append(a))
+    x = torch.rand(2, 8, 5, 5)
+    with torch.no_grad():
+        listened = layer(x)
+        assert len(heard) == 1
+        handle.remove()
+        assert relative_error(layer(x), listened) < 1e-5
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize('name', ['conv1', 'norm1', 'act1'])
+def test_the_first_layer_is_called_as_ever(name):
+    layer = make_layer(padding=1).eval()
+    heard = []
+    layer.atom_generator.get_submodule(name).register_forward_hook(
+        lambda *a: heard.append(a))
+    x = torch.rand(2, 8, 5, 5)
+    with torch.no_grad():
+        layer(x)
+    layer(x)
+    assert len(heard) == 2
+
+
+def test_a_hook_on_everything_is_served():
+    layer, heard = make_layer(padding=1).eval(), []
+    handle = nn.modules.module.register_module_forward_hook(
+        lambda module, *_: heard.append(module))
+    try:
+        layer(torch.rand(2, 8, 5, 5))
+    finally:
+        handle.remove()
+    assert set(layer.modules()) <= set(heard)
+
+
+def test_double_and_autocast_take_the_plain_way():
+    layer = make_layer(padding=1).eval()
+    x = torch.rand(2, 8, 5, 5)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert 'autocast' in why_plain_now(layer.atom_generator, x)
+        assert layer(x).dtype == torch.bfloat16
+    assert 'float64' in why_plain_now(layer.double().atom_generator,
+                                      x.double())
+    assert layer(x.double()).dtype == torch.float64
+
+
+def test_a_default_device_changes_nothing():
+    layer, x = make_layer(padding=1).eval(), torch.rand(2, 8, 5, 5)
+    with torch.device('cpu'):
+        assert why_plain_now(layer.atom_generator, x, layer.weight) is None
+
+
+def test_the_backend_that_is_named_serves(monkeypatch):
+    layer = make_layer(padding=1, backend='stock').eval()
+    monkeypatch.setattr(acda_conv, 'prepare', None)  # must not be called
+    layer(torch.rand(2, 8, 5, 5))
+
+
+def test_folding_changes_no_parameter():
+    layer = make_layer(padding=1).eval()
+    before = copy.deepcopy(layer.state_dict())
+    with torch.no_grad():
+        layer(torch.rand(2, 8, 5, 5))
+    after = layer.state_dict()
+    assert all(torch.equal(before[k], after[k]) for k in before)
