@@ -12,6 +12,8 @@ import torch.distributed as dist
 import torch.nn as nn
 from torch import Tensor
 
+from ..ops.backends.native import norms
+
 from ..ops.differentiate import once
 
 # Elements of maps that are centred and multiplied at a time: 1 MB in float32.
@@ -34,18 +36,41 @@ def fold_norm(weight: Tensor, bias: Optional[Tensor], norm: nn.Module,
         Tensor: Shape (N, H + 1), in the dtype of the weight.
     """
     matrix = weight.flatten(1)
-    if isinstance(norm, nn.Identity):
+    if type(norm) is nn.Identity:
         shift = weight.new_zeros(len(weight)) if bias is None else bias
         return torch.cat((matrix, shift[:, None]), 1)
     if norm.training or norm.running_mean is None:
         return _fold_batch(matrix, norm, maps)
+    folded = _fold_at_once(weight, norm)
+    if folded is not None:
+        return folded
+    scale, shift = _scale_and_shift(norm)
+    return torch.cat((matrix * scale[:, None], shift[:, None]), 1)
+
+
+def scale_and_shift(norm: nn.Module) -> Tensor:
+    """What a batch norm in evaluation does to its maps, shape (2, N)."""
+    found = _fold_at_once(None, norm)
+    return torch.stack(_scale_and_shift(norm)) if found is None else found
+
+
+def _fold_at_once(weight: Optional[Tensor],
+                  norm: nn.Module) -> Optional[Tensor]:
+    """By a call of C, where there are no gradients to keep track of."""
+    if torch.is_grad_enabled():
+        return None
+    parameters, buffers = norm._parameters, norm._buffers
+    return norms.fold_norm(weight, buffers['running_mean'],
+                           buffers['running_var'], parameters['weight'],
+                           parameters['bias'], norm.eps)
+
+
+def _scale_and_shift(norm: nn.Module) -> Tuple[Tensor, Tensor]:
     scale = torch.rsqrt(norm.running_var + norm.eps)
     if norm.weight is not None:
         scale = scale * norm.weight
     shift = -norm.running_mean * scale
-    if norm.bias is not None:
-        shift = shift + norm.bias
-    return torch.cat((matrix * scale[:, None], shift[:, None]), 1)
+    return scale, shift if norm.bias is None else shift + norm.bias
 
 
 def _fold_batch(matrix: Tensor, norm: nn.Module, maps: Tensor) -> Tensor:

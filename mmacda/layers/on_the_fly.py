@@ -18,7 +18,7 @@ from ..ops.autocast import autocast_dtype
 from ..ops.backends import ENVIRONMENT_VARIABLE, GENERATING
 from ..ops.tracing import is_looked_at
 from .atom_generator import AtomGenerator, GeneratorConv2d
-from .folded_norm import fold_norm
+from .folded_norm import fold_norm, scale_and_shift
 
 BATCH_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 NORMS = (*BATCH_NORMS, nn.Identity)
@@ -27,6 +27,12 @@ ACTIVATIONS = (nn.Tanh, nn.Identity)
 # to ask whether somebody is listening.
 HOOKS = ('_forward_hooks', '_forward_pre_hooks', '_backward_hooks',
          '_backward_pre_hooks')
+
+
+# Hidden values below which the plain way's few calls take less time than what
+# folding the norms takes: without gradients, and with them, where the
+# statistics of a batch are derived as well.
+LEAST_VALUES, LEAST_TRAINED_VALUES = 2**13, 2**17
 
 
 def why_plain(generator: nn.Module) -> Optional[str]:
@@ -76,9 +82,18 @@ def why_plain_now(generator: nn.Module, x: Tensor,
     if _is_everything_watched():
         return 'a hook looks inside'
     reason = why_plain(generator)
+    if reason is None and _is_small(generator, x):
+        return 'the maps are small'
     if reason is None and is_looked_at(*_tensors(generator)):
         return 'a parameter stands for something else'
     return reason
+
+
+def _is_small(generator: AtomGenerator, x: Tensor) -> bool:
+    stride_h, stride_w = generator.conv1.stride
+    pixels = x.shape[0] * x.shape[2] * x.shape[3] // (stride_h * stride_w)
+    least = LEAST_TRAINED_VALUES if torch.is_grad_enabled() else LEAST_VALUES
+    return pixels * generator.conv1.out_channels < least
 
 
 def _tensors(generator: AtomGenerator) -> list:
@@ -102,7 +117,7 @@ def prepare(generator: AtomGenerator,
     hidden_norm = None
     if inference and _folds(generator):
         hidden = generator.first_conv(x)
-        hidden_norm = _scale_and_shift(generator.norm1)
+        hidden_norm = scale_and_shift(generator.norm1)
     else:
         hidden = generator.hidden(x)
     matrix = fold_norm(generator.conv2.weight, generator.conv2.bias,
@@ -122,13 +137,3 @@ def _folds(generator: AtomGenerator) -> bool:
 def _uses_batch(norm: nn.Module) -> bool:
     return type(norm) is not nn.Identity and (norm.training
                                               or norm.running_mean is None)
-
-
-def _scale_and_shift(norm: nn.Module) -> Tensor:
-    scale = torch.rsqrt(norm.running_var + norm.eps)
-    if norm.weight is not None:
-        scale = scale * norm.weight
-    shift = -norm.running_mean * scale
-    if norm.bias is not None:
-        shift = shift + norm.bias
-    return torch.stack((scale, shift))

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn as nn
 
-from mmacda.layers import ACDAConv, acda_conv
+from mmacda.layers import ACDAConv, acda_conv, on_the_fly
 from mmacda.layers.on_the_fly import why_plain, why_plain_now
 from mmacda.testing.cases import relative_error
 
@@ -26,6 +26,13 @@ GENERATORS = [
     dict(kernel_size=1, norm_cfg=dict(BN, track_running_stats=False)),
     dict(kernel_size=1, norm_cfg=dict(BN, requires_grad=False)),
 ]
+
+
+@pytest.fixture(autouse=True)
+def no_map_is_small(request, monkeypatch):
+    if 'small' not in request.node.name:
+        for name in ('LEAST_VALUES', 'LEAST_TRAINED_VALUES'):
+            monkeypatch.setattr(on_the_fly, name, 0)
 
 
 def make_layer(generator=GENERATORS[0], **options):
@@ -178,3 +185,15 @@ def test_folding_changes_no_parameter():
         layer(torch.rand(2, 8, 5, 5))
     after = layer.state_dict()
     assert all(torch.equal(before[k], after[k]) for k in before)
+
+
+@pytest.mark.parametrize('side, grad, small', [
+    (11, False, True), (12, False, False), (45, True, True),
+    (46, True, False)])
+def test_small_maps_take_the_plain_way(side, grad, small):
+    """2 x 144 x 32 values are above 2**13, 2 x 2116 x 32 above 2**17."""
+    layer = make_layer(dict(kernel_size=1, hidden_channels=32), padding=1)
+    x = torch.rand(2, 8, side, side)
+    with torch.set_grad_enabled(grad):
+        reason = why_plain_now(layer.atom_generator, x)
+    assert (reason == 'the maps are small') == small

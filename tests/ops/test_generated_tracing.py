@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.autograd.forward_ad as forward_ad
 
-from mmacda.layers import ACDAConv
+from mmacda.layers import ACDAConv, on_the_fly
 from mmacda.layers.on_the_fly import why_plain_now
 from mmacda.ops import (Generator, adaptive_conv2d, adaptive_conv2d_generated,
                         fourier_bessel_bases)
@@ -16,6 +16,12 @@ from mmacda.ops.backends import native
 from .test_tracing import Named, Watch, Wrapped, near, needs_operator
 
 BASES = fourier_bessel_bases((3, ), 6).float()
+
+
+@pytest.fixture(autouse=True)
+def no_map_is_small(monkeypatch):
+    for name in ('LEAST_VALUES', 'LEAST_TRAINED_VALUES'):
+        monkeypatch.setattr(on_the_fly, name, 0)
 
 
 def make_tensors():

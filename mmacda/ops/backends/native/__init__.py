@@ -55,6 +55,10 @@ def _declare(functions: ctypes.CDLL) -> _Library:
     functions.mmacda_backward.argtypes = [pointer] * 11 + [
         number, number, pointer
     ]
+    functions.mmacda_fold_norm.argtypes = [size] * 2 + [pointer] * 5 + [
+        ctypes.c_double, pointer
+    ]
+    functions.mmacda_fold_norm.restype = None
     functions.mmacda_generator_pitch.argtypes = [pointer]
     functions.mmacda_generator_pitch.restype = size
     functions.mmacda_backward.restype = None

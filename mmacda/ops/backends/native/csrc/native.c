@@ -9,3 +9,4 @@
  */
 #include "backward.h"
 #include "forward.h"
+#include "norm.h"
