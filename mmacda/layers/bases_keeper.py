@@ -32,7 +32,7 @@ class BasesKeeper(nn.Module):
         """
         if self.bases is None:
             return None
-        weight = self.weight
+        weight: Any = self.weight
         if is_symbolic(weight):  # which has no device: look past the tracer
             weight = self._parameters['weight']
         return self.bases.fixed.beside(weight)

@@ -20,7 +20,7 @@ from ..ops.differentiate import once
 CHUNK = 2**18
 
 
-def fold_norm(weight: Tensor, bias: Optional[Tensor], norm: nn.Module,
+def fold_norm(weight: Tensor, bias: Optional[Tensor], norm: Any,
               maps: Tensor) -> Tensor:
     """``norm(W h + b)`` as one matrix applied to ``[h; 1]``.
 
@@ -48,14 +48,14 @@ def fold_norm(weight: Tensor, bias: Optional[Tensor], norm: nn.Module,
     return torch.cat((matrix * scale[:, None], shift[:, None]), 1)
 
 
-def scale_and_shift(norm: nn.Module) -> Tensor:
+def scale_and_shift(norm: Any) -> Tensor:
     """What a batch norm in evaluation does to its maps, shape (2, N)."""
     found = _fold_at_once(None, norm)
     return torch.stack(_scale_and_shift(norm)) if found is None else found
 
 
 def _fold_at_once(weight: Optional[Tensor],
-                  norm: nn.Module) -> Optional[Tensor]:
+                  norm: Any) -> Optional[Tensor]:
     """By a call of C, where there are no gradients to keep track of."""
     if torch.is_grad_enabled():
         return None
@@ -65,7 +65,7 @@ def _fold_at_once(weight: Optional[Tensor],
                            parameters['bias'], norm.eps)
 
 
-def _scale_and_shift(norm: nn.Module) -> Tuple[Tensor, Tensor]:
+def _scale_and_shift(norm: Any) -> Tuple[Tensor, Tensor]:
     scale = torch.rsqrt(norm.running_var + norm.eps)
     if norm.weight is not None:
         scale = scale * norm.weight
@@ -73,7 +73,7 @@ def _scale_and_shift(norm: nn.Module) -> Tuple[Tensor, Tensor]:
     return scale, shift if norm.bias is None else shift + norm.bias
 
 
-def _fold_batch(matrix: Tensor, norm: nn.Module, maps: Tensor) -> Tensor:
+def _fold_batch(matrix: Tensor, norm: Any, maps: Tensor) -> Tensor:
     group = _group(norm)
     folded, mean, variance, count = _FoldBatchNorm.apply(
         maps, matrix, norm.weight, norm.bias, norm.eps, group)
@@ -82,7 +82,7 @@ def _fold_batch(matrix: Tensor, norm: nn.Module, maps: Tensor) -> Tensor:
     return folded
 
 
-def _group(norm: nn.Module) -> Any:
+def _group(norm: Any) -> Any:
     """The processes that share a SyncBatchNorm's statistics, if any."""
     if not isinstance(norm, nn.SyncBatchNorm) or not norm.training \
             or not dist.is_available() or not dist.is_initialized():
@@ -92,7 +92,7 @@ def _group(norm: nn.Module) -> Any:
 
 
 @torch.no_grad()
-def _update(norm: nn.Module, mean: Tensor, variance: Tensor) -> None:
+def _update(norm: Any, mean: Tensor, variance: Tensor) -> None:
     """Running statistics as _BatchNorm.forward keeps them."""
     factor = norm.momentum
     if norm.num_batches_tracked is not None:

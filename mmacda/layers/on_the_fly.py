@@ -6,7 +6,7 @@ itself (:func:`mmacda.ops.adaptive_conv2d_generated`): the same result to
 rounding, without the largest tensor of the layer.
 """
 import os
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import torch
 import torch.nn as nn
@@ -35,7 +35,7 @@ HOOKS = ('_forward_hooks', '_forward_pre_hooks', '_backward_hooks',
 LEAST_VALUES, LEAST_TRAINED_VALUES = 2**13, 2**17
 
 
-def why_plain(generator: nn.Module) -> Optional[str]:
+def why_plain(generator: Any) -> Optional[str]:
     """Why this generator's coefficients are not made on the fly, or None."""
     if type(generator) is not AtomGenerator:
         return f'the generator is a {type(generator).__name__}'
@@ -52,7 +52,7 @@ def why_plain(generator: nn.Module) -> Optional[str]:
     return None
 
 
-def _is_watched(module: nn.Module) -> bool:
+def _is_watched(module: Any) -> bool:
     return any(getattr(module, name, None) for name in HOOKS)
 
 
@@ -63,7 +63,7 @@ def _is_everything_watched() -> bool:
                 or torch_module._global_backward_pre_hooks)
 
 
-def why_plain_now(generator: nn.Module, x: Tensor,
+def why_plain_now(generator: Any, x: Tensor,
                   weight: Optional[Tensor] = None) -> Optional[str]:
     """:func:`why_plain`, of this call."""
     if not isinstance(x, Tensor) or is_looked_at(x, weight):
@@ -89,14 +89,14 @@ def why_plain_now(generator: nn.Module, x: Tensor,
     return reason
 
 
-def _is_small(generator: AtomGenerator, x: Tensor) -> bool:
+def _is_small(generator: Any, x: Tensor) -> bool:
     stride_h, stride_w = generator.conv1.stride
     pixels = x.shape[0] * x.shape[2] * x.shape[3] // (stride_h * stride_w)
     least = LEAST_TRAINED_VALUES if torch.is_grad_enabled() else LEAST_VALUES
     return pixels * generator.conv1.out_channels < least
 
 
-def _tensors(generator: AtomGenerator) -> list:
+def _tensors(generator: Any) -> list:
     """Those that are used without their modules being called."""
     modules = generator.conv2, generator.norm1, generator.norm2
     return [
@@ -106,7 +106,7 @@ def _tensors(generator: AtomGenerator) -> list:
     ]
 
 
-def prepare(generator: AtomGenerator,
+def prepare(generator: Any,
             x: Tensor,
             num_atoms: int) -> Tuple[Tensor, Generator]:
     """Hidden maps of x, and the rest of the generator as one matrix.
@@ -126,7 +126,7 @@ def prepare(generator: AtomGenerator,
                              type(generator.act2) is nn.Tanh, hidden_norm)
 
 
-def _folds(generator: AtomGenerator) -> bool:
+def _folds(generator: Any) -> bool:
     """Whether the tile can take over the first norm and activation."""
     norm, act = generator.norm1, generator.act1
     return type(act) is nn.Tanh and type(norm) in BATCH_NORMS \
