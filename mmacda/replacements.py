@@ -22,7 +22,7 @@ def allow_amp_on_cpus() -> Undo:
     """``AmpOptimWrapper`` of the registry, by AnyDeviceAmpOptimWrapper.
 
     MMEngine's asserts that there is an accelerator (open-mmlab/mmpretrain
-    issue 1556), although PyTorch's autocast works on CPUs, and the frameworks'
+    #1556), although PyTorch's autocast works on CPUs, and the frameworks'
     ``--amp`` writes its name.
     """
     return _register_amp(AnyDeviceAmpOptimWrapper)
@@ -70,7 +70,7 @@ def allow_training_checkpoints() -> Undo:
     """``CheckpointLoader.load_checkpoint``, by one that reads its own files.
 
     Since torch 2.6 ``torch.load`` refuses the logging history in MMEngine
-    0.10's checkpoints (open-mmlab/mmengine issue 1655), and any numbers of
+    0.10's checkpoints (open-mmlab/mmengine #1655), and any numbers of
     numpy; those of numpy 1 and 2 have different names. PyTorch's list of safe
     names is longer during such a load alone.
     """

@@ -27,12 +27,13 @@ def write_voc(root, objects, split='train', ending='.jpg', size=SIZE):
     for folder in ('Annotations', 'ImageSets/Main'):
         (root / folder).mkdir(parents=True, exist_ok=True)
     names = [f'{split}{index}' for index in range(len(objects))]
-    (root / f'ImageSets/Main/{split}.txt').write_text('\n'.join(names) + '\n')
+    (root / f'ImageSets/Main/{split}.txt').write_text('\n'.join(names) + '\n',
+        encoding='utf-8')
     for name, entries in zip(names, objects):
         write_picture(root / 'JPEGImages' / f'{name}{ending}', size)
         (root / 'Annotations' / f'{name}.xml').write_text(
             '<annotation>' + ''.join(voc_object(*e) for e in entries) +
-            '</annotation>')
+            '</annotation>', encoding='utf-8')
 
 
 def write_coco(root, objects, categories=('cell', 'dust'), name='train.json'):
@@ -46,5 +47,5 @@ def write_coco(root, objects, categories=('cell', 'dust'), name='train.json'):
         images=images,
         annotations=annotations,
         categories=[dict(id=i + 1, name=c) for i, c in enumerate(categories)])
-    (root / name).write_text(json.dumps(content))
+    (root / name).write_text(json.dumps(content), encoding='utf-8')
     return content

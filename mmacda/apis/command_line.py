@@ -166,20 +166,20 @@ def add_device_argument(parser: ArgumentParser,
 def device(text: str) -> str:
     """The name of a device that can be computed on; a type of argparse."""
     try:
-        found = torch.device(text)
+        device = torch.device(text)
     except RuntimeError:
         raise ArgumentTypeError(f'there is no device {text!r}: take cpu, '
                                 'cuda, or one of several as cuda:1') from None
-    if found.type == 'cpu':
+    if device.type == 'cpu':
         return text
-    module = getattr(torch, found.type, None)
+    module = getattr(torch, device.type, None)
     count = module.device_count() if module is not None and hasattr(
         module, 'device_count') and module.is_available() else 0
-    if found.type == 'mps' and torch.backends.mps.is_available():
+    if device.type == 'mps' and torch.backends.mps.is_available():
         count = 1
-    if (found.index or 0) >= count:
+    if (device.index or 0) >= count:
         raise ArgumentTypeError(
-            f'PyTorch finds {count or "no"} {found.type} device'
+            f'PyTorch finds {count or "no"} {device.type} device'
             f'{"s" if count > 1 else ""} here, so not {text}: take cpu')
     return text
 

@@ -21,7 +21,8 @@ ONCE = ('adaptive_conv2d has no second derivatives on this backend: '
 PLAIN_TYPES = frozenset((Tensor, torch.nn.Parameter, type(None)))
 
 _count_modes = torch._C._len_torch_dispatch_stack
-_is_transforming = torch._C._are_functorch_transforms_active
+_is_transforming = getattr(torch._C, '_are_functorch_transforms_active',
+                           lambda: False)
 
 
 def is_symbolic(value: Any) -> bool:

@@ -11,7 +11,7 @@ def write(tmp_path):
 
     def call(text, name='config.py'):
         path = tmp_path / name
-        path.write_text(text)
+        path.write_text(text, encoding='utf-8')
         return str(path)
 
     return call

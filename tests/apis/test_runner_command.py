@@ -40,7 +40,7 @@ def load(tmp_path, monkeypatch):
     folder = tmp_path / 'part_A_final/train_data/ground_truth'
     (folder / 'GT_IMG_2.mat').unlink()
     config = tmp_path / 'config.py'
-    config.write_text(CONFIG.format(root=str(tmp_path)))
+    config.write_text(CONFIG.format(root=str(tmp_path)), encoding='utf-8')
     parser = ArgumentParser()
     parser.add_argument('config')
     add_common_arguments(parser)

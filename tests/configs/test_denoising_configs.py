@@ -94,7 +94,7 @@ def test_mmagic_trains_and_tests(config, workspace, tmp_path,
         options['optim_wrapper.tighten_interval'] = 2
     run_tool('train.py', config, ['--work-dir', tmp_path], options,
              monkeypatch)
-    checkpoint = load_checkpoint((tmp_path / 'last_checkpoint').read_text())
+    checkpoint = load_checkpoint((tmp_path / 'last_checkpoint').read_text(encoding='utf-8'))
     assert checkpoint['meta']['iter'] == 2
     weights = checkpoint['state_dict']
     assert all(v.isfinite().all() for v in weights.values())

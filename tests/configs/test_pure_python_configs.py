@@ -123,7 +123,7 @@ def test_a_pure_python_config(tmp_path):
         'from mmacda.models import AdResNet\n'
         "model = dict(type=AdResNet, arch='s', acda_cfg=dict(\n"
         '    type=ACDAConv, atom_generator=dict(type=AtomGenerator)),\n'
-        "    init_cfg=[dict(type=PretrainedInit, checkpoint='a.pth')])\n")
+        "    init_cfg=[dict(type=PretrainedInit, checkpoint='a.pth')])\n", encoding='utf-8')
     cfg = Config.fromfile(tmp_path / 'config.py', lazy_import=True)
     plain = dict(
         type='AdResNet', arch='s',

@@ -93,7 +93,7 @@ def test_mmagic_trains_and_tests(config, crop, metrics, workspace, tmp_path,
     run_tool('train.py', config, ['--work-dir', tmp_path], options,
              monkeypatch)
     assert not (workspace / 'work_dirs').exists()
-    checkpoint = load_checkpoint((tmp_path / 'last_checkpoint').read_text())
+    checkpoint = load_checkpoint((tmp_path / 'last_checkpoint').read_text(encoding='utf-8'))
     assert checkpoint['meta']['iter'] == 2
     weights = checkpoint['state_dict']
     assert all(v.isfinite().all() for v in weights.values())

@@ -59,7 +59,7 @@ def train(framework, config, work_dir, flags, options, monkeypatch):
     scope = framework.__name__
     with DefaultScope.overwrite_default_scope(scope):
         runpy.run_path(str(mim / 'tools' / 'train.py'), run_name='__main__')
-    last = (work_dir / 'last_checkpoint').read_text()
+    last = (work_dir / 'last_checkpoint').read_text(encoding='utf-8')
     return load_checkpoint(last)
 
 

@@ -51,7 +51,7 @@ class Runs:
         stem = name.replace('/', '-')
         path = self.folder / f'{stem}{"-more" if extra else ""}.py'
         path.write_text(f"_base_ = '{ROOT / 'configs' / name}.py'\n"
-                        f'{self.framework.own}\n{extra}\n')
+                        f'{self.framework.own}\n{extra}\n', encoding='utf-8')
         return path
 
     def saved_config(self, name):
@@ -141,7 +141,8 @@ def _child(function, folder, log, variables):
         os.dup2(file.fileno(), 2)
     # pytest's capture would keep them otherwise.
     sys.stdout, sys.stderr = (
-        os.fdopen(descriptor, 'w', closefd=False) for descriptor in (1, 2))
+        os.fdopen(descriptor, 'w', closefd=False,
+            encoding='utf-8') for descriptor in (1, 2))
     os.chdir(folder)
     os.environ.update(variables, CUDA_VISIBLE_DEVICES='')
     torch.set_num_threads(1)

@@ -133,7 +133,7 @@ READ_ALL = dict(TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD='1')
 def alone(folder):
     """A training of one epoch that imports mmacda alone."""
     config, work_dir = folder / 'alone.py', folder / 'alone'
-    config.write_text(OWN.format(ALONE))
+    config.write_text(OWN.format(ALONE), encoding='utf-8')
     run_tool(folder, 'train.py', '--work-dir', work_dir, config=config,
              options=['train_cfg.max_epochs=1'])
     return config, work_dir
@@ -155,7 +155,7 @@ def test_importing_alone_fails_where_it_would_without_us(folder, alone):
     """And with the same words."""
     config, work_dir = alone
     without = folder / 'without.py'
-    without.write_text(OWN.format(''))
+    without.write_text(OWN.format(''), encoding='utf-8')
     ours, theirs = (
         run_tool(folder, 'test.py', work_dir / 'epoch_1.pth', config=path,
                  fails=SAFE_BY_DEFAULT)

@@ -55,7 +55,7 @@ def write_coco(root, images=4):
             images=infos, annotations=annotations, categories=categories)
         for kind in ('instances', 'person_keypoints'):
             file = root / 'annotations' / f'{kind}_{split}2017.json'
-            file.write_text(json.dumps(content))
+            file.write_text(json.dumps(content), encoding='utf-8')
     return root / 'val2017' / f'{0:012}.jpg'
 
 
@@ -82,5 +82,6 @@ def write_imagenet(root, images=4):
         for n in range(images):
             write_image(root / split / f'{n}.JPEG', rng)
             lines.append(f'{n}.JPEG {n % 2}\n')
-        (root / 'meta' / f'{split}.txt').write_text(''.join(lines))
+        (root / 'meta' / f'{split}.txt').write_text(''.join(lines),
+            encoding='utf-8')
     return root / 'val' / '0.JPEG'

@@ -76,12 +76,12 @@ def test_permission_bits_are_those_of_open(tmp_path, umask):
 
 
 def test_links_are_followed_and_devices_written(tmp_path):
-    (tmp_path / 'target').write_text('old')
+    (tmp_path / 'target').write_text('old', encoding='utf-8')
     (tmp_path / 'link').symlink_to('target')
     with whole_file(tmp_path / 'link', 'w') as file:
         file.write('new')
     assert (tmp_path / 'link').is_symlink()
-    assert (tmp_path / 'target').read_text() == 'new'
+    assert (tmp_path / 'target').read_text(encoding='utf-8') == 'new'
     with whole_file('/dev/null', 'w') as file:
         file.write('gone')
     assert not os.path.isfile('/dev/null')

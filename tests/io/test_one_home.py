@@ -11,6 +11,7 @@ HOMES = {
         'mmacda/ops/build.py': 'stands below mmacda.io, and compiles',
         'mmacda/checkpoints/files.py': "MMEngine's backend of files",
         'tools/dev/environment.py': 'runs before mmacda is installed',
+        'tools/experiments/finished.py': 'moves what is there',
     },
     r'\bim(read|decode|frombytes)\(|Image\.open\(': {},
     r'\bim(write|encode)\(': {
@@ -24,6 +25,8 @@ HOMES = {
     },
     r'\bloadmat\(': {},
     r'type=.LoadImageFromFile': {
+        'configs/_base_/datasets/cifar10_jpeg.py':
+        "mmpretrain's own pipeline, on tiles of 8 bits",
         'configs/replace/nafnet-acda_c64eb2248mb12db2222_8xb8-lr1e-3-400k_sidd'
         '.py': "mmagic's own pipeline, on tiles of 8 bits",
     },

@@ -200,7 +200,8 @@ def test_keys_of_an_inherited_config_stay_in_place(tmp_path):
         "custom_imports = dict(imports=['mmacda'],\n"
         '                      allow_failed_imports=False)\n'
         "model = dict(type='WithReplacedConvs', original='ImageClassifier',\n"
-        "             replace=dict(include=r'layer4.*conv2'))\n")
+        "             replace=dict(include=r'layer4.*conv2'))\n",
+            encoding='utf-8')
     cfg = Config.fromfile(tmp_path / 'config.py')
     assert cfg.model.backbone.depth == 18
     cfg.merge_from_dict({'model.head.num_classes': 7})

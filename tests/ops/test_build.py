@@ -29,7 +29,7 @@ def fresh(monkeypatch, tmp_path):
 def fake_compiler(folder, script):
     path = folder / 'fake-cc'
     path.write_text('#!/bin/sh\ncase "$*" in *--version*) echo fake 1;; *)\n'
-                    f'{script}\nesac\n')
+                    f'{script}\nesac\n', encoding='utf-8')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return str(path)
 
@@ -53,7 +53,8 @@ def test_build_faults_log_once_and_fall_back(fault, fresh, monkeypatch,
     elif fault == 'missing compiler':
         monkeypatch.setenv('CC', str(fresh / 'cc-of-nobody'))
     elif fault == 'no cache':
-        (fresh / 'cache').write_text('a file where the folder should be')
+        (fresh / 'cache').write_text('a file where the folder should be',
+            encoding='utf-8')
         monkeypatch.setenv('CC', fake_compiler(fresh, 'exit 0'))
     else:
         script = {

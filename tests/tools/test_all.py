@@ -99,7 +99,7 @@ def test_configs_that_cannot_be_used(run, tool, others, tmp_path):
         'base.py': ("_base_ = './gone.py'\n", 'gone.py'),
     }
     for name, (text, said) in texts.items():
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding='utf-8')
         code, _, error = run(tool, name, *others)
         assert code in (1, 2) and said in error, error
         assert error.strip().count('\n') == 0, error

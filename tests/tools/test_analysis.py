@@ -198,7 +198,7 @@ def test_bad_input_is_one_sentence(run, image, checkpoint, tmp_path, tool):
         tool, image, '--config', plain)
     assert "no adaptive layer fits 'head'; there are layer" in run(
         tool, *good, '--layers', 'head')
-    assert 'there is no image absent.png' in run(
+    assert 'absent.png does not exist' in run(
         tool, 'absent.png', '--config', PATTERNS)
     assert 'weights.pth cannot be read as an image' in run(
         tool, checkpoint, '--config', PATTERNS)
@@ -294,7 +294,8 @@ def test_ablation_trains_measures_and_resumes(run, tmp_path):
     # The network sees images centred by its preprocessor.
     output = output * 255 + 127.5
     restored = np.round(np.clip(output, 0, 255)).astype(np.uint8)
-    result = json.loads((folder / 'record.json').read_text())['metrics']
+    result = json.loads((folder / 'record.json').read_text(
+        encoding='utf-8'))['metrics']
     assert f'{result["PSNR"]:.3f}' == cells[1][1]
     # The network gives RGB, the metric takes BGR.
     measured = RealSRMetric().measure(restored[..., ::-1], high)

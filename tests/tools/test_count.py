@@ -60,7 +60,8 @@ def config(tmp_path):
 def scalars(work_dir):
     lines = []
     for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        lines += [json.loads(line) for line in path.read_text().splitlines()]
+        lines += [json.loads(line) for line in path.read_text(
+            encoding='utf-8').splitlines()]
     return lines
 
 
@@ -79,7 +80,7 @@ def test_train_resume_test_and_count(run, config, tmp_path):
     shown = tmp_path / 'shown'
     run('test.py', config, checkpoint, '--work-dir', tmp_path / 'test',
         '--out', metrics, '--out-item', 'metrics', '--show-dir', shown)
-    measured = json.loads(metrics.read_text())
+    measured = json.loads(metrics.read_text(encoding='utf-8'))
     images = sorted((tmp_path / 'data').glob('*/part_A_final/test_data/'
                                              'images/*.jpg'))
     assert [p.stem for p in sorted(shown.iterdir())] == [

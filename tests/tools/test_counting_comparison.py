@@ -8,6 +8,7 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
+from mmacda.visualization.density import BAR
 from tools.experiments import counting_comparison
 
 CONFIGS = Path(counting_comparison.CONFIGS)
@@ -51,7 +52,8 @@ def run(monkeypatch, capsys, tmp_path):
 def test_runs_once_and_prints_both(run, tmp_path):
     printed = run('--seeds', '2')
     results = {
-        path.parent.name: json.loads(path.read_text())['metrics']
+        path.parent.name: json.loads(path.read_text(
+            encoding='utf-8'))['metrics']
         for path in (tmp_path / 'out').glob('*/record.json')
     }
     assert sorted(results) == [
@@ -66,7 +68,7 @@ def test_runs_once_and_prints_both(run, tmp_path):
             for value in (*values, np.mean(values)):
                 assert f' {value:.2f} ' in printed
     picture = np.asarray(Image.open(tmp_path / 'out' / 'counting.png'))
-    assert picture.shape == (3 * (256 + 28), 4 * 256, 3)
+    assert picture.shape == (3 * (256 + 28), 4 * 256 + BAR, 3)
 
     # What is finished stays, and what is missing is added.
     times = {p: p.stat().st_mtime_ns
@@ -76,7 +78,9 @@ def test_runs_once_and_prints_both(run, tmp_path):
                      for p in (tmp_path / 'out').glob('*/*.pth')}
     # A record of other settings is said, and does not count.
     path = tmp_path / 'out' / 'ad-resnet-s_synthetic_seed0' / 'record.json'
-    path.write_text(path.read_text().replace('"digest": "', '"digest": "x'))
+    text = path.read_text(encoding='utf-8')
+    path.write_text(
+        text.replace('"digest": "', '"digest": "x'), encoding='utf-8')
     assert 'is of other settings: training anew' in run('--seeds', '1')
 
 

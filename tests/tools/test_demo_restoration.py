@@ -47,7 +47,8 @@ def test_demo(demo, tmp_path, small_photographs, monkeypatch, capsys):
     out = run_demo(demo, monkeypatch, capsys, *arguments)
     folders = [tmp_path / f'{name}_photographs-noise_2_seed0' for name in (
         'acda-restorer-conv', 'acda-restorer', 'acda-vdn')]
-    results = [json.loads((folder / 'record.json').read_text())['metrics']
+    results = [json.loads((folder / 'record.json').read_text(
+        encoding='utf-8'))['metrics']
                for folder in folders]
     names = {'PSNR', 'SSIM-2d', 'SSIM-3d'}
     for found in results:

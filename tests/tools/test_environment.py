@@ -108,7 +108,7 @@ def test_pytorch_without_cuda_comes_from_an_index(tool, monkeypatch, tmp_path,
     for command in commands:
         assert (index in command) == bool(index)
         assert ('--index' in command) == bool(index)
-    pins = (tmp_path / 'pins.txt').read_text()
+    pins = (tmp_path / 'pins.txt').read_text(encoding='utf-8')
     assert ('nvidia-cublas==' in pins) == (index is None)
     assert 'torch==' in pins
     other = tool.Environment('full', '2.11.0', not cpu)
@@ -130,7 +130,8 @@ def test_other_platforms_are_told_what_is_proven(tool, monkeypatch, capsys):
 
 
 def test_pins_of_one_platform_are_marked(tool):
-    for line in (tool.REQUIREMENTS / 'pins.txt').read_text().splitlines():
+    for line in (tool.REQUIREMENTS / 'pins.txt').read_text(
+        encoding='utf-8').splitlines():
         if line.startswith(('nvidia', 'cuda', 'triton')):
             assert line.endswith(" ; sys_platform == 'linux'"), line
     assert tool.pinned('triton') == '3.6.0'

@@ -176,11 +176,11 @@ def test_a_section_of_a_document_is_replaced(tmp_path):
     path = tmp_path / 'docs' / 'evidence.md'
     path.parent.mkdir()
     path.write_text('Before.\n<!-- digits -->\nold\n<!-- end of digits -->\n'
-                    'After.\n')
+                    'After.\n', encoding='utf-8')
     found = [dict(make_record('plain', 0, 90.), curves={}, budget=0.5)]
     for _ in range(2):
         write_document(str(path), DIGITS, found)
-        text = path.read_text()
+        text = path.read_text(encoding='utf-8')
         assert text.startswith('Before.\n') and text.endswith('After.\n')
         assert text.count('| plain | 1 | 10.00 |') == 1
         assert 'SEEDS=3 BUDGET=0.5`' in text and 'old' not in text
@@ -188,7 +188,7 @@ def test_a_section_of_a_document_is_replaced(tmp_path):
     curve = {'val/accuracy/top1': [[1, 50.], [2, 60.], [3, 70.]]}
     found[0]['curves'] = curve
     write_document(str(path), DIGITS, found)
-    assert '(images/evidence-digits.png)' in path.read_text()
+    assert '(images/evidence-digits.png)' in path.read_text(encoding='utf-8')
     assert (tmp_path / 'docs/images/evidence-digits.png').is_file()
     with pytest.raises(ValueError, match='has them 0 times'):
         write_document(str(path), DIGITS._replace(name='other'), found)
@@ -198,11 +198,12 @@ def test_a_section_of_a_document_is_replaced(tmp_path):
 def test_the_documentation_says_what_the_records_say(name, tmp_path):
     document = Path(training.ROOT) / 'docs' / 'evidence.md'
     copy = tmp_path / 'evidence.md'
-    copy.write_text(document.read_text())
+    copy.write_text(document.read_text(encoding='utf-8'), encoding='utf-8')
     found = records.read_records(
         str(Path(training.ROOT) / 'benchmarks' / 'evidence'), name)
     write_document(str(copy), EXPERIMENTS[name], found)
-    assert copy.read_text() == document.read_text()
+    assert copy.read_text(encoding='utf-8') == document.read_text(
+        encoding='utf-8')
 
 
 def test_records_are_whole(tmp_path):
@@ -214,7 +215,7 @@ def test_records_are_whole(tmp_path):
         })
     assert not path.exists()
     for text in ('{"row": ', '{"row": 1}', '[]'):
-        path.write_text(text)
+        path.write_text(text, encoding='utf-8')
         with pytest.raises(ValueError, match='remove it to train anew'):
             records.read_record(str(path))
 

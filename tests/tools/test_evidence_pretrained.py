@@ -67,4 +67,4 @@ def test_the_documentation_says_what_the_records_say():
     found = records.read_records(
         str(root / 'benchmarks' / 'evidence'), 'pretrained')
     text = pretrained.markdown(pretrained.make_table(found))
-    assert text in (root / 'docs' / 'evidence.md').read_text()
+    assert text in (root / 'docs' / 'evidence.md').read_text(encoding='utf-8')

@@ -38,14 +38,14 @@ def test_trains_once(train, tmp_path):
     assert record['overrides'] == dict(lr=0.1) and record['seconds'] >= 0
     assert {'torch', 'mmengine', 'python'} <= record['versions'].keys()
     assert train() == ([], json.loads(
-        (tmp_path / 'run' / RECORD).read_text()))
+        (tmp_path / 'run' / RECORD).read_text(encoding='utf-8')))
     assert train(fresh=True)[0]
 
 
 def test_other_settings_are_trained_anew_and_said(train, tmp_path, capsys):
     train()
     last = tmp_path / 'run' / 'last_checkpoint'
-    last.write_text('epoch_1.pth')
+    last.write_text('epoch_1.pth', encoding='utf-8')
     (tmp_path / 'run' / 'epoch_1.pth').touch()
     trained, record = train(lr=0.2)
     assert trained and record['metrics'] == dict(accuracy=90.2)
@@ -61,7 +61,7 @@ def test_other_settings_are_trained_anew_and_said(train, tmp_path, capsys):
 def test_a_damaged_record_is_trained_anew_and_said(train, tmp_path, capsys,
                                                    text):
     train()
-    (tmp_path / 'run' / RECORD).write_text(text)
+    (tmp_path / 'run' / RECORD).write_text(text, encoding='utf-8')
     assert train()[0]
     assert 'damaged: training anew' in capsys.readouterr().out
     assert train()[0] == []
@@ -72,7 +72,7 @@ def test_an_interrupted_training_leaves_no_record_and_goes_on(train,
     with pytest.raises(KeyboardInterrupt):
         train(error=KeyboardInterrupt())
     last = tmp_path / 'run' / 'last_checkpoint'
-    last.write_text('epoch_1.pth')
+    last.write_text('epoch_1.pth', encoding='utf-8')
     assert sorted(p.name for p in (tmp_path / 'run').iterdir()) == [
         DIGEST, 'last_checkpoint']
     trained, _ = train()

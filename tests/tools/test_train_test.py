@@ -200,7 +200,7 @@ def test_amp_of_several_wrappers(run):
 
 def test_what_a_config_lacks_is_named(run, tmp_path):
     config = tmp_path / 'bare.py'
-    config.write_text('')
+    config.write_text('', encoding='utf-8')
     assert 'base_batch_size' in run.refused('train.py', config,
                                             '--auto-scale-lr')
     assert 'has no model' in run.refused('train.py', config)
@@ -212,7 +212,7 @@ def test_what_a_config_lacks_is_named(run, tmp_path):
     checkpoint = tmp_path / 'w.pth'
     checkpoint.touch()
     assert 'test_dataloader' in run.refused('test.py', config, checkpoint)
-    config.write_text('test_cfg = test_dataloader = dict()')
+    config.write_text('test_cfg = test_dataloader = dict()', encoding='utf-8')
     assert 'visualization' in run.refused(
         'test.py', config, checkpoint, '--show-dir', tmp_path)
     assert '.json' in run.refused(

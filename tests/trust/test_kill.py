@@ -82,7 +82,7 @@ class Training:
 
 
 def final_state(work_dir):
-    path = Path((work_dir / 'last_checkpoint').read_text())
+    path = Path((work_dir / 'last_checkpoint').read_text(encoding='utf-8'))
     checkpoint = load_checkpoint(str(path))
     return {
         key: checkpoint[key]

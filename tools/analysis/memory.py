@@ -84,7 +84,9 @@ def measure(model: nn.Module, height: int,
     # Two images: batch norms need more than one value per channel.
     x = torch.rand(2, input_channels(model), height, width)
     saved = saved_storages(lambda: network(x))
-    for tensor in (*model.parameters(), *model.buffers()):
+    bases = (getattr(m, 'atom_bases', None) for m in model.modules())
+    shared = [psi for psi in bases if psi is not None]  # by all layers
+    for tensor in (*model.parameters(), *model.buffers(), *shared):
         saved.pop(tensor.untyped_storage().data_ptr(), None)
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return Memory(parameters, sum(saved.values()) / (2 * height * width))

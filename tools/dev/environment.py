@@ -171,7 +171,7 @@ class Environment:
         # The pinned versions, but for PyTorch and what it brings.
         pins = [
             line for line in (REQUIREMENTS /
-                              'pins.txt').read_text().splitlines()
+                              'pins.txt').read_text(encoding='utf-8').splitlines()
             if not line.startswith(('torch', 'triton', *CUDA))
         ]
         constraints = self.folder / 'constraints.txt'
@@ -201,7 +201,7 @@ class Environment:
     def install_full(self) -> None:
         pins = [
             line for line in (REQUIREMENTS /
-                              'pins.txt').read_text().splitlines()
+                              'pins.txt').read_text(encoding='utf-8').splitlines()
             if not line.startswith(('mmcv', '#')) and not (
                 self.index and line.startswith(CUDA))
         ]
@@ -258,7 +258,8 @@ def create_venv(folder: Path) -> None:
 
 
 def pinned(package: str) -> str:
-    for line in (REQUIREMENTS / 'pins.txt').read_text().splitlines():
+    for line in (REQUIREMENTS / 'pins.txt').read_text(
+        encoding='utf-8').splitlines():
         name, _, version = line.partition(' ;')[0].partition('==')
         if name == package:
             return version

@@ -25,7 +25,7 @@ from rich.table import Table
 from mmacda.apis.command_line import (CommandParser, output_folder,
                                       positive_int, run_command)
 from mmacda.apis.read_config import read_config
-from mmacda.io import whole_path
+from mmacda.io import read_picture, whole_path
 from mmacda.visualization.figures import (SCREEN_DPI, draw_curves,
                                           draw_detection, save_figure)
 
@@ -180,7 +180,7 @@ def digits(args: Namespace, console: Console) -> None:
                       f'{final.min():.2f} to {final.max():.2f}',
                       f'{found[0]["parameters"] / 1e3:.1f} k',
                       f'{found[0]["flops"] / 1e6:.2f} M')
-    digit = cv2.imread(osp.join(folder, DIGIT), cv2.IMREAD_UNCHANGED)
+    digit = read_picture(osp.join(folder, DIGIT))
     write_image(osp.join(args.out, 'digit.png'), digit)
     save_figure(
         draw_curves(curves, 'epoch', 'test error in %',

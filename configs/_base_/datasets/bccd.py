@@ -5,11 +5,7 @@ data_root = 'data/BCCD'
 classes = ['RBC']
 
 load_image = dict(
-    type='KeepLoaded',
-    transform=dict(
-        type='LoadImageFromFile',
-        color_type='color_ignore_orientation',
-        imdecode_backend='pillow'))
+    type='KeepLoaded', transform=dict(type='LoadPicture', upright=False))
 halve = dict(
     type='ResizeCrowd', shorter_side=(240, 240), interpolation='area')
 train_pipeline = [

@@ -83,7 +83,6 @@ class FixedBases:
 _fixed: Dict[str, FixedBases] = {}
 
 
-@torch.compiler.assume_constant_result
 def _prepare(digest: str, device: torch.device, dtype: torch.dtype) -> str:
     """Name of the attribute that holds a tensor of fixed bases.
 
@@ -103,6 +102,11 @@ def _prepare(digest: str, device: torch.device, dtype: torch.dtype) -> str:
         setattr(bases, name, made)
         bases._made[device, dtype] = made
     return name
+
+
+# What torch.compiler.assume_constant_result sets; calling that would import
+# the compiler, and with it Triton, with mmacda.
+_prepare._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def constant(values: np.ndarray, device: torch.device,

