@@ -105,6 +105,10 @@ def test_tracebacks_can_be_asked_for(monkeypatch):
     with pytest.raises(ValueError, match='wrong'):
         run_command(parser, raising(ValueError('wrong')),
                     parser.parse_args([]))
+    monkeypatch.setenv('MMACDA_TRACEBACK', '0')
+    with pytest.raises(SystemExit):
+        run_command(parser, raising(ValueError('wrong')),
+                    parser.parse_args([]))
 
 
 class Broken(torch.utils.data.Dataset):
