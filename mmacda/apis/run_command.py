@@ -54,7 +54,8 @@ def run_command(parser: ArgumentParser,
     """
     try:
         command(parser.parse_args() if args is None else args)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by the caller, as by >&-
+            sys.stdout.flush()
     except KeyboardInterrupt:
         _end(f'\n{parser.prog}: stopped by Ctrl-C', INTERRUPTED)
     except Exception as error:
