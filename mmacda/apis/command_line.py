@@ -16,7 +16,8 @@ from mmengine.config import DictAction
 from rich.console import Console
 from rich.progress import track
 
-from ..io.files import check_output, check_output_folder
+from ..io.files import (check_output, check_output_folder,
+                        is_same_file)
 from .run_command import MISUSED, UsageError, run_command  # noqa: F401
 
 MODEL = ('config', 'checkpoint')
@@ -42,7 +43,8 @@ class CommandParser(ArgumentParser):
 
     def parse_args(self, args: Optional[Sequence[str]] = None,
                    namespace: Any = None) -> Namespace:
-        """Parsed arguments; ``config`` and ``checkpoint`` exist."""
+        """Parsed arguments; ``config`` and ``checkpoint`` exist, and ``out``
+        is neither."""
         if not hasattr(self, '_model'):
             parsed = super().parse_args(args, namespace)
         else:  # CONFIG after options too
@@ -51,6 +53,7 @@ class CommandParser(ArgumentParser):
         for name in MODEL:
             if getattr(parsed, name, None) is not None:
                 self._check_file(name, getattr(parsed, name))
+                self._keep_file(name, getattr(parsed, name), parsed)
         return parsed
 
     def add_model(self, checkpoint: str, default: Optional[str]) -> None:
@@ -95,6 +98,14 @@ class CommandParser(ArgumentParser):
             return
         state = 'is a folder' if osp.isdir(path) else 'does not exist'
         self.error(f'the {name} {path} {state}')
+
+
+    def _keep_file(self, name: str, path: str, parsed: Namespace) -> None:
+        out = getattr(parsed, 'out', None)
+        if isinstance(out, str) and osp.isfile(out) \
+                and is_same_file(out, path):
+            self.error(f'--out {out} is the {name}, which is never replaced: '
+                       'choose another name')
 
 
 def _help(name: str) -> str:

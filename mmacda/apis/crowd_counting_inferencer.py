@@ -12,12 +12,14 @@ from mmengine.registry import TRANSFORMS, DefaultScope
 from rich.console import Console
 from rich.progress import Progress
 
+from ..datasets.transforms import PackCrowdInputs
 from ..io.tiling import Tile, check_tile, tile_image
 from ..registry_types import type_names
 from ..structures import CountingDataSample
 from .counted_image import CountedImage, Job, picture_paths
 from .images import Source, list_sources, read_image
 from .load_model import build_model, load_weights
+from .read_config import read_config
 from .receptive_radius import receptive_radius
 
 TILE = 1696
@@ -40,7 +42,8 @@ class CrowdCountingInferencer:
 
     Raises:
         FileNotFoundError: If config or checkpoint does not exist.
-        ValueError: If the checkpoint is not one of this network.
+        ValueError: If the config cannot be used or is not of a counting
+            network, or the checkpoint is not one of this network.
 
     Example:
         >>> from mmacda.apis import CrowdCountingInferencer
@@ -56,10 +59,14 @@ class CrowdCountingInferencer:
                  device: Optional[str] = None,
                  show_progress: bool = True):
         if not isinstance(config, Config):
-            config = Config.fromfile(config)
+            config = read_config(os.fspath(config))
         scope = config.get('default_scope', 'mmengine')
         with DefaultScope.overwrite_default_scope(scope):
             self.pipeline = Compose(_test_pipeline(config))
+        if not any(isinstance(step, PackCrowdInputs)
+                   for step in self.pipeline.transforms):
+            raise ValueError('the config is not one of a counting network: '
+                             'its test pipeline has no PackCrowdInputs')
         self.model = build_model(config)
         if weights is None:
             warnings.warn('no weights given: the network is untrained, and so '

@@ -28,7 +28,8 @@ def list_sources(
     Raises:
         FileNotFoundError: If a path does not exist.
         TypeError: If an input is something else.
-        ValueError: If a folder holds no image, or there is no input.
+        ValueError: If a folder holds no image, a path is a pipe or a device,
+            or there is no input.
     """
     if isinstance(inputs, (str, os.PathLike, np.ndarray)):
         inputs = [inputs]
@@ -47,6 +48,8 @@ def list_sources(
             sources += [(path, path) for path in _images_in(item)]
         elif osp.isfile(item):
             sources.append((os.fspath(item), item))
+        elif osp.exists(item):
+            raise ValueError(f'{item} is a pipe or a device, not a file')
         else:
             raise FileNotFoundError(f'{item} does not exist')
     if not sources:

@@ -23,9 +23,10 @@ DEFAULT_RADIUS, DEFAULT_DIVISOR = 64, 16
 class RestorationInferencer:
     """Super-resolution or denoising of photographs by an mmagic model.
 
-    Takes any model whose predictions have ``pred_img``, such as
-    ``BaseEditModel`` with any generator. The result keeps the depth (8 or 16
-    bits), grey stays grey, and an alpha channel is carried over.
+    Takes any model with mmagic's data preprocessor whose predictions have
+    ``pred_img``, such as ``BaseEditModel`` with any generator. The result
+    keeps the depth (8 or 16 bits), grey stays grey, and an alpha channel is
+    carried over.
 
     Args:
         config (str | Config): Config of the model.
@@ -34,6 +35,8 @@ class RestorationInferencer:
 
     Raises:
         ImportError: If mmagic is not installed.
+        ValueError: If the config cannot be used, is not of such a model, or
+            the checkpoint does not fit it.
 
     Example:
         >>> from mmacda.apis import RestorationInferencer
@@ -50,11 +53,15 @@ class RestorationInferencer:
             raise ImportError('restoration needs mmagic: pip install mmagic')
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
-        if not isinstance(config, Config):
-            config = Config.fromfile(config)
         self.model = load_model(config, checkpoint, device)
+        preprocessor = getattr(self.model, 'data_preprocessor', None)
+        if not hasattr(preprocessor, 'data_keys'):
+            raise ValueError(
+                f'{type(self.model).__name__} is no network for restoration: '
+                "its data preprocessor must be mmagic's, but is "
+                f'{type(preprocessor).__name__}')
         # There is no ground truth to look for, and to warn about.
-        self.model.data_preprocessor.data_keys = None
+        preprocessor.data_keys = None
         generator = getattr(self.model, 'generator', self.model)
         self.radius = getattr(generator, 'receptive_radius', DEFAULT_RADIUS)
         self.divisor = getattr(generator, 'divisor', DEFAULT_DIVISOR)

@@ -15,7 +15,8 @@ from .read_config import ConfigError
 
 FAILED, MISUSED = 1, 2
 INTERRUPTED, NO_READER = 130, 141  # as shells report SIGINT and SIGPIPE
-# Set to anything, every error keeps its traceback.
+# Set to anything else, every error keeps its traceback.
+OFF = ('', '0', 'no', 'off', 'false')
 TRACEBACK = 'MMACDA_TRACEBACK'
 
 PACKAGE = osp.dirname(osp.dirname(osp.abspath(__file__)))
@@ -40,7 +41,7 @@ def run_command(parser: ArgumentParser,
     where the command line or the config cannot be used, 1 where the work
     failed. Ctrl-C is one line and 130; a reader that left, as in
     ``| head``, is silent, and 141. Any other error keeps its traceback, and
-    so does every one where ``MMACDA_TRACEBACK`` is set.
+    so does every one where ``MMACDA_TRACEBACK`` is set to 1.
 
     Args:
         parser (ArgumentParser): Of the command line.
@@ -53,14 +54,16 @@ def run_command(parser: ArgumentParser,
     """
     try:
         command(parser.parse_args() if args is None else args)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by the caller, as by >&-
+            sys.stdout.flush()
     except KeyboardInterrupt:
         _end(f'\n{parser.prog}: stopped by Ctrl-C', INTERRUPTED)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _reader_left():
             sys.exit(NO_READER)
         code = exit_code(error)
-        if code is None or os.environ.get(TRACEBACK):
+        if code is None or os.environ.get(
+                TRACEBACK, '').strip().lower() not in OFF:
             raise
         _end(f'{parser.prog}: error: {sentence(error)}', code)
 

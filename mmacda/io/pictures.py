@@ -125,7 +125,10 @@ def read_content(path: Path) -> bytes:
     Raises:
         FileNotFoundError: If there is none, by its name.
         IsADirectoryError: If it is a folder.
+        ValueError: If it is a pipe or a device, which may never end.
     """
+    if osp.exists(path) and not osp.isfile(path) and not osp.isdir(path):
+        raise ValueError(f'{path} is a pipe or a device, not a file')
     try:
         return get(os.fspath(path))
     except FileNotFoundError:

@@ -131,6 +131,18 @@ def test_options_of_a_config(refused, option):
     assert '--cfg-options' in refused(parser, '--cfg-options', option)
 
 
+@pytest.mark.parametrize('name, kept', [
+    ('w.pth', 'checkpoint'), ('link', 'checkpoint'), ('c.py', 'config')])
+def test_the_model_is_never_written_over(refused, tmp_path, name, kept):
+    parser = parser_of_a_model()
+    parser.add_argument('--out', type=output_file)
+    (tmp_path / 'link').symlink_to('w.pth')
+    said = refused(parser, 'c.py', 'w.pth', '--out', name)
+    assert f'is the {kept}, which is never replaced' in said
+    (tmp_path / 'earlier.pkl').touch()
+    parser.parse_args(['c.py', 'w.pth', '--out', 'earlier.pkl'])
+
+
 def test_outputs_are_judged_before_the_work(refused, tmp_path):
     parser = CommandParser('A tool.')
     parser.add_argument('--out', type=output_file)

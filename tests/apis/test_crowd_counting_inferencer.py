@@ -1,4 +1,5 @@
 """CrowdCountingInferencer: the counts of the network, whole or in tiles."""
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from mmengine.registry import MODELS
 from PIL import Image
 
 from mmacda.apis import CrowdCountingInferencer
+from mmacda.apis.read_config import ConfigError
 from mmacda.apis.receptive_radius import receptive_radius
 from mmacda.structures import CountingDataSample
 from mmacda.visualization.density import BAR
@@ -199,6 +201,18 @@ def test_bad_options(inferencer):
         inferencer(image(200, 32), tile=100, overlap=-1)
     with pytest.raises(TypeError, match='float64'):
         inferencer([image(32, 32), image(32, 32) / 255])
+
+
+def test_configs_of_something_else(config, tmp_path):
+    path = tmp_path / 'bad.py'
+    path.write_text('model = dict(', encoding='utf-8')
+    with pytest.raises(ConfigError, match='bad.py, line 1: SyntaxError'):
+        CrowdCountingInferencer(path)
+    cfg = copy.deepcopy(config)
+    cfg.test_dataloader.dataset.pipeline[-1]['type'] = 'PackInputs'
+    cfg.default_scope = 'mmpretrain'
+    with pytest.raises(ValueError, match='not one of a counting network'):
+        CrowdCountingInferencer(cfg)
 
 
 def test_untrained_network_warns(config):

@@ -12,6 +12,7 @@ from mmengine.registry import MODELS, DefaultScope
 from PIL import Image
 
 from mmacda.apis import RestorationInferencer
+from mmacda.apis.read_config import ConfigError
 
 pytest.importorskip('mmagic')
 
@@ -112,6 +113,16 @@ def test_all_depths_and_channels(restore):
 def test_bad_images(restore, image, error, message):
     with pytest.raises(error, match=message):
         restore(image)
+
+
+def test_configs_of_something_else(tmp_path):
+    path = tmp_path / 'bad.py'
+    path.write_text('model = dict(', encoding='utf-8')
+    with pytest.raises(ConfigError, match='bad.py, line 1: SyntaxError'):
+        RestorationInferencer(str(path))
+    config = str(ROOT / 'configs/counting/ad-resnet-xs_1xb8_bccd.py')
+    with pytest.raises(ValueError, match='DensityCounter is no network for'):
+        RestorationInferencer(config, device='cpu')
 
 
 def test_bad_tiles(restore):

@@ -99,10 +99,26 @@ def test_an_error_of_a_training_step_keeps_its_traceback(run):
         run_command(parser, steps['train_step'], parser.parse_args([]))
 
 
+@pytest.mark.parametrize('name', ['stdout', 'stderr'])
+def test_streams_may_be_closed(monkeypatch, name):
+    """As by ``>&-``: Python then has None in their place."""
+    monkeypatch.setattr('sys.' + name, None)
+    parser = CommandParser('A tool.')
+    args = parser.parse_args([])
+    run_command(parser, lambda args: print('result'), args)
+    with pytest.raises(SystemExit) as stop:
+        run_command(parser, raising(ValueError('wrong')), args)
+    assert stop.value.code == 1
+
+
 def test_tracebacks_can_be_asked_for(monkeypatch):
     monkeypatch.setenv('MMACDA_TRACEBACK', '1')
     parser = CommandParser('A tool.')
     with pytest.raises(ValueError, match='wrong'):
+        run_command(parser, raising(ValueError('wrong')),
+                    parser.parse_args([]))
+    monkeypatch.setenv('MMACDA_TRACEBACK', '0')
+    with pytest.raises(SystemExit):
         run_command(parser, raising(ValueError('wrong')),
                     parser.parse_args([]))
 

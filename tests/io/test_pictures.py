@@ -1,4 +1,5 @@
 """One reader: depth, colours, turns and faults are alike in every format."""
+import os
 import struct
 import zlib
 
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image, features
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from mmacda.apis.images import list_sources
 from mmacda.io import load_picture, picture_size, read_picture
 from mmacda.io.decoding import turn
 
@@ -313,6 +315,17 @@ def test_what_is_no_picture_is_named(save, tmp_path):
         read_picture(tmp_path / 'b.png')
     with pytest.raises(IsADirectoryError, match='is a folder, not a picture'):
         read_picture(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='POSIX')
+def test_what_may_never_end_is_refused(tmp_path):
+    os.mkfifo(tmp_path / 'pipe.png')
+    os.symlink('/dev/zero', tmp_path / 'zero.png')
+    for name in 'pipe.png', 'zero.png':
+        with pytest.raises(ValueError, match=f'{name} is a pipe or a device'):
+            read_picture(tmp_path / name)
+        with pytest.raises(ValueError, match=f'{name} is a pipe or a device'):
+            list_sources(str(tmp_path / name))
 
 
 def test_too_many_pixels_are_refused_with_the_limit(save, monkeypatch):
