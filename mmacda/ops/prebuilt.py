@@ -63,7 +63,7 @@ def read_cpu_flags() -> FrozenSet[str]:
 def fitting_levels(flags: FrozenSet[str]) -> List[str]:
     """Levels that a CPU with these flags runs, best first."""
     needed: set = set()
-    fitting = []
+    fitting: List[str] = []
     for level, added in reversed(list(LEVELS.items())):
         needed.update(added.split())
         if needed <= flags:
