@@ -78,7 +78,6 @@ class FixedBases:
 _fixed: Dict[str, FixedBases] = {}
 
 
-@torch.compiler.assume_constant_result
 def _prepare(digest: str, device: torch.device, dtype: torch.dtype) -> str:
     """Name of the attribute that holds a tensor of fixed bases.
 
@@ -98,6 +97,11 @@ def _prepare(digest: str, device: torch.device, dtype: torch.dtype) -> str:
         setattr(bases, name, made)
         bases._made[device, dtype] = made
     return name
+
+
+# torch.compiler.assume_constant_result, without its import of the compiler,
+# which brings Triton.
+_prepare._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def constant(values: np.ndarray, device: torch.device,
