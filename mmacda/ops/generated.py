@@ -51,7 +51,7 @@ def _differentiate_plainly(grad_output, tensors, options, geometry, name,
     with torch.enable_grad():
         alpha = Generator(matrix, *options).coefficients(hidden)
         output = adaptive_conv2d(x, alpha, tensors[4], weight, None,
-                                 *geometry, name)
+                                 **geometry._asdict(), backend=name)
     found = iter(torch.autograd.grad(
         output, [leaf for leaf in leaves if leaf.requires_grad], grad_output))
     return tuple(next(found) if need else None for need in needs)
