@@ -1,12 +1,23 @@
 """Packaging: configs, tools and the model index travel inside the wheel."""
+import importlib
+import os
 import re
 import shutil
+import sys
+import sysconfig
+import types
 from pathlib import Path
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
+try:
+    from setuptools.command.bdist_wheel import bdist_wheel
+except ImportError:  # setuptools < 70.1
+    from wheel.bdist_wheel import bdist_wheel
+
 ROOT = Path(__file__).resolve().parent
+OFF = ('0', 'no', 'off', 'false')
 VERSION = re.search(r"'(.+)'", (ROOT / 'mmacda/version.py').read_text(
     encoding='utf-8'))[1]
 
@@ -38,6 +49,12 @@ class BuildWithMim(build_py):
 
     def run(self):
         super().run()
+        self.put_configs()
+        self.prebuilt = []
+        if not getattr(self, 'editable_mode', False):
+            self.prebuilt = compile_kernels(Path(self.build_lib))
+
+    def put_configs(self):
         target = Path(self.build_lib) / 'mmacda' / '.mim'
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
@@ -51,6 +68,43 @@ class BuildWithMim(build_py):
         for name in ('model-index.yml', ):
             if (ROOT / name).exists():
                 shutil.copy(ROOT / name, target)
+
+
+def compile_kernels(build_lib):
+    """The C kernels for several CPUs, where a compiler is at hand.
+
+    ``MMACDA_NATIVE=0`` leaves them out: the wheel is then for any machine.
+    """
+    # The package itself would import PyTorch.
+    package = types.ModuleType('_mmacda_ops')
+    package.__path__ = [str(ROOT / 'mmacda' / 'ops')]
+    sys.modules[package.__name__] = package
+    prebuilt = importlib.import_module('_mmacda_ops.prebuilt')
+    compiler = importlib.import_module('_mmacda_ops.compiler')
+    folder = build_lib / prebuilt.FOLDER.relative_to(ROOT)
+    shutil.rmtree(folder, ignore_errors=True)
+    if os.environ.get('MMACDA_NATIVE', '').strip().lower() in OFF:
+        reason = 'MMACDA_NATIVE says so'
+    elif not prebuilt.is_supported():
+        reason = 'they are for Linux on x86-64'
+    else:
+        try:
+            return prebuilt.compile_prebuilt(compiler.find_compiler(), folder)
+        except compiler.BuildError as error:
+            reason = error
+    print(f'no compiled kernels in this package: {reason}', file=sys.stderr)
+    return []
+
+
+class WheelOfAPlatform(bdist_wheel):
+    """A wheel that holds compiled kernels names its platform."""
+
+    def get_tag(self):
+        tag = super().get_tag()
+        if getattr(self.get_finalized_command('build_py'), 'prebuilt', ()):
+            platform = sysconfig.get_platform()
+            return (*tag[:2], re.sub(r'[-.]', '_', platform))
+        return tag
 
 
 setup(
@@ -74,4 +128,4 @@ setup(
         onedl=ONEDL,
         all=MMPRETRAIN + MMAGIC,
         dev=DEV),
-    cmdclass=dict(build_py=BuildWithMim))
+    cmdclass=dict(build_py=BuildWithMim, bdist_wheel=WheelOfAPlatform))

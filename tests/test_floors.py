@@ -12,7 +12,7 @@ LINES = 300
 OPS_FLOORS = (
     ('geometry', 'memory_format', 'autocast', 'fourier_bessel', 'reference',
      'generator', 'compiler'),
-    ('checks', 'tracing'),
+    ('checks', 'tracing', 'prebuilt'),
     ('backends', ),
     ('registered_op', ),
     ('differentiate', ),

@@ -256,6 +256,7 @@ class ACDAConv(BasesKeeper, Conv2dLike):
         return text
 
     def _tell_way(self) -> str:
+        assert self.atom_generator is not None
         reason = why_plain(self.atom_generator)
         if reason is None and self.backend not in (None, 'native'):
             reason = f'backend={self.backend!r}'

@@ -1,7 +1,10 @@
-"""Compiles the native backend's C sources into the user's cache folder.
+"""Finds the native backend's library, or compiles it.
 
-``python -m mmacda.ops.build`` does it ahead of the first use and says what it
-found.
+A library that the wheel brings serves where it fits the CPU: no compiler, no
+wait. Otherwise, in a checkout as well, the C sources are compiled at first use
+into the user's cache folder; so they are with ``MMACDA_NATIVE=compile``, for
+exactly this CPU. ``python -m mmacda.ops.build`` does it ahead of the first use
+and says which one serves and why.
 """
 import hashlib
 import logging
@@ -16,8 +19,9 @@ import torch
 
 from .compiler import (FLAGS, BuildError, compile_library, describe_cpu,
                        find_compiler, run)
+from .prebuilt import SOURCES, Found, digest_sources, find_prebuilt
 
-SOURCES = Path(__file__).parent / 'backends' / 'native' / 'csrc'
+ENVIRONMENT_VARIABLE, COMPILE = 'MMACDA_NATIVE', 'compile'
 MODE = 0o755  # whatever the umask: others may share the cache
 SELF_TEST_TOLERANCE = 1e-5  # float32
 
@@ -40,9 +44,7 @@ def cache_folder() -> Path:
 
 def _library_key(compiler: Sequence[str]) -> str:
     """Differs for other sources, another compiler and another CPU."""
-    key = hashlib.sha256()
-    for source in sorted(SOURCES.iterdir()):
-        key.update(source.name.encode() + source.read_bytes())
+    key = hashlib.sha256(digest_sources().encode())
     for text in (*compiler, *FLAGS, run([*compiler, '--version']),
                  describe_cpu()):
         key.update(text.encode() + b'\0')
@@ -71,20 +73,31 @@ def find_library(folder: Path, key: str) -> Optional[Path]:
     return None
 
 
+def choose_prebuilt() -> Found:
+    """The wheel's library, unless it is to be compiled."""
+    word = os.environ.get(ENVIRONMENT_VARIABLE, '').strip().lower()
+    if word == COMPILE:
+        return Found(None, f'{ENVIRONMENT_VARIABLE}={COMPILE} passes it by')
+    return find_prebuilt()
+
+
 def build() -> Tuple[Path, List[str]]:
-    """Path of the compiled library; compiles it where it is missing.
+    """Path of the library; compiles it where there is none.
 
     Any number of processes may call this at once: each compiles to a name of
     its own and then renames it.
 
     Returns:
         Tuple[Path, List[str]]: The file, and the command that compiled it
-        (empty if the file was already there).
+        (empty if the file was already there, or came with the wheel).
 
     Raises:
         BuildError: If there is no compiler, it fails, or the cache folder
             cannot be written.
     """
+    prebuilt = choose_prebuilt().path
+    if prebuilt is not None:
+        return prebuilt, []
     compiler = find_compiler()
     key, folder = _library_key(compiler), cache_folder()
     path = find_library(folder, key)
@@ -143,13 +156,20 @@ def self_test() -> float:
 
 def main() -> int:
     """Build, test against the reference, and print what was found."""
+    found = choose_prebuilt()
+    print('prebuilt: ', f'serves: {found.why}; {ENVIRONMENT_VARIABLE}='
+          f'{COMPILE} compiles for this CPU instead' if found.path else
+          f'does not serve: {found.why}')
     try:
-        print('compiler: ', shlex.join(find_compiler()))
+        if found.path is None:
+            print('compiler: ', shlex.join(find_compiler()))
         path, command = build()
     except BuildError as error:
         print('not built:', error)
         return 1
-    print('command:  ', shlex.join(command) or 'none, it was built before')
+    if found.path is None:
+        print('command:  ',
+              shlex.join(command) or 'none, it was built before')
     print('library:  ', path)
     try:
         deviation = self_test()

@@ -92,9 +92,18 @@ def describe_cpu() -> str:
     return '\n'.join([platform.machine(), *sorted(lines)])
 
 
-def compile_library(compiler: Sequence[str], source: Path,
-                    target: str) -> List[str]:
+def compile_library(compiler: Sequence[str],
+                    source: Path,
+                    target: str,
+                    choices: Sequence[Sequence[str]] = CPU_FLAGS
+                    ) -> List[str]:
     """Compile ``source`` into the shared library ``target``.
+
+    Args:
+        compiler (Sequence[str]): Its command.
+        source (Path): The C file.
+        target (str): Written to.
+        choices (Sequence[Sequence[str]]): Flags for the CPU, tried in turn.
 
     Returns:
         List[str]: The command that did.
@@ -102,7 +111,7 @@ def compile_library(compiler: Sequence[str], source: Path,
     Raises:
         BuildError: If the compiler fails or writes nothing.
     """
-    for attempt, cpu_flags in enumerate(CPU_FLAGS, 1):
+    for attempt, cpu_flags in enumerate(choices, 1):
         command = [
             *compiler, *FLAGS, *cpu_flags, '-o', target,
             str(source)
@@ -114,7 +123,7 @@ def compile_library(compiler: Sequence[str], source: Path,
                                  'C compiler')
             return command
         except BuildError as error:
-            if attempt == len(CPU_FLAGS):
+            if attempt == len(choices):
                 raise
             logger.debug('%s', error)
     raise AssertionError('unreachable')

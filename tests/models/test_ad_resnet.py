@@ -33,8 +33,8 @@ def conv(in_channels, out_channels, kernel):
 
 
 def acda(channels):
-    """6 atoms over 18 bases, with bias; generator 3x3, 64 wide."""
-    return (channels * 6 * channels + channels + conv(channels, 64, 3) +
+    """6 atoms over 18 bases, and the norm; generator 3x3, 64 wide."""
+    return (channels * 6 * channels + conv(channels, 64, 3) +
             conv(64, 6 * 18, 3) + 2 * channels)
 
 

@@ -45,7 +45,7 @@ def test_copy_is_sound(tool, repository):
     ('README.md', f'({NAME}.py)', '(resnet.py)', NAME),
     ('README.md', '| Model | Params (M)', '| Model | Parameters',
      "no column 'Params (K)'"),
-    ('metafile.yml', 'Parameters: 3617416', 'Parameters: 3637416',
+    ('metafile.yml', 'Parameters: 3616648', 'Parameters: 3636648',
      'Params (M)'),
     ('metafile.yml', f'Config: configs/ad_resnet/{NAME}.py',
      'Config: configs/ad_resnet/other.py', 'Config is'),

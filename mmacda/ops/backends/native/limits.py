@@ -9,7 +9,8 @@ from torch import Tensor
 from ...geometry import ConvGeometry
 
 ENVIRONMENT_VARIABLE = 'MMACDA_NATIVE'
-OFF, ON = ('0', 'no', 'off', 'false'), ('', '1', 'yes', 'on', 'true')
+OFF, ON = ('0', 'no', 'off', 'false'), ('', '1', 'yes', 'on', 'true',
+                                              'compile')
 # Of the C code's offsets inside a channel, less the vectors that follow it.
 MOST_FLOATS = 2**31 - 64
 

@@ -34,7 +34,9 @@ INLINE vec load(const float *p) { return *(const loose_vec *)p; }
 INLINE void store(float *p, vec v) { *(loose_vec *)p = v; }
 
 /* Reads v once: compilers would rather load it again for every product, and
- * loads are fewer per cycle than products. */
+ * loads are fewer per cycle than products. The empty instruction "changes" v
+ * in its register, so that it cannot be taken from memory a second time; its
+ * letter names the registers of each kind of CPU. Others do without. */
 #if defined(__AVX512F__)
 #define HOLD(v) __asm__("" : "+v"(v))
 #elif defined(__AVX__)
