@@ -34,7 +34,7 @@ class BasesKeeper(nn.Module):
             return None
         weight: Any = self.weight
         if is_symbolic(weight):  # which has no device: look past the tracer
-            weight = self._parameters['weight']  # type: ignore[assignment]
+            weight = self._parameters['weight']
         return self.bases.fixed.beside(weight)
 
     def get_extra_state(self) -> Optional[Tensor]:
