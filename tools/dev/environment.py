@@ -279,8 +279,7 @@ def uv_index_settings() -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('flavour', choices=FLAVOURS)
-    parser.add_argument(
-        '--torch', help='version, for the flavours torch and forks')
+    parser.add_argument('--torch', help='version, for torch and forks')
     parser.add_argument(
         '--cpu', action='store_true', help="PyTorch without CUDA's libraries")
     args = parser.parse_args()
