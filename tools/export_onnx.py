@@ -7,7 +7,7 @@ from argparse import Namespace
 from mmacda.apis.command_line import (CommandParser, add_cfg_options,
                                       add_model_arguments, output_file,
                                       positive_int, run_command)
-from mmacda.apis.export import MINIMUM_OPSET, export_onnx
+from mmacda.apis.export import DYNAMO_OPSET, MINIMUM_OPSET, export_onnx
 from mmacda.apis.load_model import load_model
 
 
@@ -33,8 +33,13 @@ def make_parser() -> CommandParser:
     parser.add_argument(
         '--opset',
         type=int,
-        default=MINIMUM_OPSET,
-        help=f'ONNX opset; default: {MINIMUM_OPSET}')
+        help=f'ONNX opset; default: {MINIMUM_OPSET}, with --dynamo '
+        f'{DYNAMO_OPSET}')
+    parser.add_argument(
+        '--dynamo',
+        action='store_true',
+        help='by torch.export and onnxscript in place of TorchScript; needs '
+        'torch 2.6')
     add_cfg_options(parser)
     return parser
 
@@ -43,7 +48,10 @@ def export(args: Namespace) -> None:
     model = load_model(
         args.config, args.checkpoint, cfg_options=args.cfg_options)
     comparisons = export_onnx(
-        model, args.out, (args.height, args.width), opset=args.opset)
+        model,
+        args.out, (args.height, args.width),
+        opset=args.opset,
+        dynamo=args.dynamo)
     for shape, error in comparisons:
         print(f'{shape}: onnxruntime differs by {error:.1e}')
     preprocessor = getattr(model, 'data_preprocessor', None)

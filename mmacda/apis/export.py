@@ -2,7 +2,8 @@
 import inspect
 import warnings
 from contextlib import contextmanager
-from typing import Any, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import (Any, Callable, Iterator, List, NamedTuple, Optional, Tuple,
+                    Union)
 
 import torch
 import torch.nn as nn
@@ -12,6 +13,7 @@ from ..io import check_output, whole_path
 from ..layers import ACDAConv
 
 MINIMUM_OPSET = 17
+DYNAMO_OPSET = 18  # the lowest that PyTorch's newer exporter writes
 # Added to the exported size for the comparison at a second one: odd sizes
 # first, then multiples for models that take nothing else.
 SECOND_SIZES = ((5, 9), (32, 64))
@@ -93,15 +95,17 @@ def input_channels(model: nn.Module) -> int:
 def export_onnx(model: nn.Module,
                 path: str,
                 size: Tuple[int, int] = (64, 64),
-                opset: int = MINIMUM_OPSET,
+                opset: Optional[int] = None,
                 channels: Optional[int] = None,
-                tolerance: float = 1e-4) -> List[Comparison]:
+                tolerance: float = 1e-4,
+                dynamo: bool = False) -> List[Comparison]:
     """Write a model as an ONNX file, once it equals the original.
 
     Batch, height and width are dynamic; height and width only where the model
     itself takes several. The file is compared with the model in onnxruntime
     at two sizes, and only then gets its name. Made by PyTorch's TorchScript
-    exporter, which every torch from 2.1 on has.
+    exporter, which every torch from 2.1 on has and later ones deprecate, or
+    by its successor on ``torch.export``.
 
     Args:
         model (nn.Module): Any network on a CPU; OpenMMLab's models are
@@ -110,23 +114,31 @@ def export_onnx(model: nn.Module,
         path (str): File to write.
         size (Tuple[int, int]): Height and width to trace with, in pixels.
             Default: (64, 64).
-        opset (int): ONNX opset, at least 17. Default: 17.
+        opset (int, optional): ONNX opset, at least 17, or 18 with
+            ``dynamo``. Default: None, the least.
         channels (int, optional): Of the input. Default: None, the first
             convolution's.
         tolerance (float): Largest accepted difference over the largest
             output. Default: 1e-4.
+        dynamo (bool): Export by ``torch.export`` and onnxscript; needs torch
+            2.6. Default: False.
 
     Returns:
         List[Comparison]: One per compared input.
 
     Raises:
-        ImportError: If onnx or onnxruntime is not installed.
+        ImportError: If onnx or onnxruntime is not installed, or with
+            ``dynamo`` onnxscript.
         ValueError: If an argument is not supported, or the exported model
             differs.
     """
     runtime = _import_onnxruntime()
-    if opset < MINIMUM_OPSET:
-        raise ValueError(f'opset must be at least {MINIMUM_OPSET}, but got '
+    export = _dynamo_exporter() if dynamo else _export
+    least = DYNAMO_OPSET if dynamo else MINIMUM_OPSET
+    opset = least if opset is None else opset
+    if opset < least:
+        raise ValueError(f'opset must be at least {least}'
+                         f'{" with dynamo" if dynamo else ""}, but got '
                          f'{opset}')
     if min(size) < 1 or len(size) != 2:
         raise ValueError('size must be height and width of at least 1 pixel, '
@@ -136,7 +148,8 @@ def export_onnx(model: nn.Module,
     check_output(path)
     with whole_path(path) as temporary:
         with _evaluating(network):
-            comparisons = _write(network, first, temporary, opset, runtime)
+            comparisons = _write(network, first, temporary, opset, runtime,
+                                 export)
         worst = max(comparisons, key=lambda c: c.error)
         if not worst.error <= tolerance:
             raise ValueError(
@@ -146,14 +159,14 @@ def export_onnx(model: nn.Module,
 
 
 def _write(network: TensorModel, first: Tuple[int, ...], path: str, opset: int,
-           runtime: Any) -> List[Comparison]:
+           runtime: Any, export: Callable) -> List[Comparison]:
     outputs = _run(network, first)
     shapes = [first, (3, *first[1:])]
     second = next((shape for shape in _second_shapes(first)
                    if _accepts(network, shape)), None)
     if second is not None:
         shapes.append(second)
-    _export(network, first, outputs, path, opset, second is not None)
+    export(network, first, outputs, path, opset, second is not None)
     return [_compare(runtime, path, network, shape) for shape in shapes]
 
 
@@ -195,11 +208,15 @@ def _accepts(network: TensorModel, shape: Tuple[int, ...]) -> bool:
     return True
 
 
-def _export(network: TensorModel, shape: Tuple[int, ...], outputs: tuple,
-            path: str, opset: int, any_size: bool) -> None:
-    names = ['output'] if len(outputs) == 1 else [
+def _output_names(outputs: tuple) -> List[str]:
+    return ['output'] if len(outputs) == 1 else [
         f'output_{n}' for n in range(len(outputs))
     ]
+
+
+def _export(network: TensorModel, shape: Tuple[int, ...], outputs: tuple,
+            path: str, opset: int, any_size: bool) -> None:
+    names = _output_names(outputs)
     axes = {0: 'batch'}
     if any_size:
         axes.update({2: 'height', 3: 'width'})
@@ -222,6 +239,42 @@ def _export(network: TensorModel, shape: Tuple[int, ...], outputs: tuple,
         # Sizes that tracing took for constants show in the comparison.
         warnings.simplefilter('ignore')
         torch.onnx.export(network, (_draw(shape), ), path, **options)
+
+
+def _dynamo_exporter() -> Callable:
+    parameters = inspect.signature(torch.onnx.export).parameters
+    if not {'dynamo', 'dynamic_shapes'} <= set(parameters):
+        raise ImportError('dynamo=True needs torch 2.6 or later, but '
+                          f'{torch.__version__} is installed')
+    try:
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ImportError('ONNX export with dynamo=True needs onnxscript: '
+                          'pip install onnxscript') from error
+    return _export_by_dynamo
+
+
+def _export_by_dynamo(network: TensorModel, shape: Tuple[int, ...],
+                      outputs: tuple, path: str, opset: int,
+                      any_size: bool) -> None:
+    dynamic = torch.export.Dim.DYNAMIC
+    axes = {0: dynamic}
+    if any_size:
+        axes.update({2: dynamic, 3: dynamic})
+    with _export_backend(network), warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of PyTorch's own deprecations
+        torch.onnx.export(
+            network,
+            # A batch of 1 would be taken for a constant.
+            (_draw((2, *shape[1:])), ),
+            path,
+            dynamo=True,
+            verbose=False,
+            external_data=False,
+            input_names=[INPUT],
+            output_names=_output_names(outputs),
+            dynamic_shapes=(axes, ),
+            opset_version=opset)
 
 
 def _compare(runtime: Any, path: str, network: TensorModel,

@@ -1,6 +1,8 @@
 """ONNX files equal to their models at several sizes; what users do wrong."""
 import runpy
 import sys
+from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import torch
 import torch.nn as nn
 from mmengine.registry import MODELS
 
-from mmacda.apis.export import export_onnx
+from mmacda.apis.export import DYNAMO_OPSET, export_onnx
 from mmacda.apis.load_model import load_model
 from mmacda.layers import ACDAConv
 from tests.layers.cases import HYPER_PARAMETERS
@@ -64,6 +66,46 @@ def test_models_and_opsets(case, opset, tmp_path):
     assert onnx.load(path).opset_import[0].version == opset
     sizes = {shape[2:] for shape, _ in comparisons}
     assert len(sizes) == (2 if len(case.sizes) > 1 else 1)
+
+
+needs_dynamo = pytest.mark.skipif(
+    'dynamic_shapes' not in signature(torch.onnx.export).parameters
+    or not find_spec('onnxscript'), reason='needs torch 2.6 and onnxscript')
+
+
+@needs_dynamo
+@pytest.mark.parametrize('options', [
+    dict(kernel_size=3, padding=1, stride=2),
+    dict(kernel_size=5, padding=4, dilation=2, groups=2)])
+def test_layer_by_dynamo(options, tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / 'layer.onnx'
+    comparisons = export_onnx(ACDAConv(4, 8, **options), str(path), (17, 20),
+                              dynamo=True)
+    assert max(error for _, error in comparisons) < 1e-4
+    assert len({shape[2:] for shape, _ in comparisons}) == 2
+    graph = onnx.load(path).graph
+    dims = [d.dim_param for d in graph.input[0].type.tensor_type.shape.dim]
+    assert dims[0] and not dims[1] and dims[2] and dims[3]
+
+
+@needs_dynamo
+@every_model
+def test_models_by_dynamo(case, tmp_path):
+    path = tmp_path / 'model.onnx'
+    comparisons = export_onnx(case.build(), str(path), case.sizes[0],
+                              dynamo=True)
+    assert max(error for _, error in comparisons) < 1e-4
+    assert onnx.load(path).opset_import[0].version == DYNAMO_OPSET
+    sizes = {shape[2:] for shape, _ in comparisons}
+    assert len(sizes) == (2 if len(case.sizes) > 1 else 1)
+
+
+@needs_dynamo
+def test_dynamo_has_a_least_opset(tmp_path):
+    with pytest.raises(ValueError, match='at least 18 with dynamo.*got 17'):
+        export_onnx(ACDAConv(4, 8, 3), str(tmp_path / 'x.onnx'), opset=17,
+                    dynamo=True)
 
 
 @pytest.mark.parametrize('upscale', [2, 3, 4])

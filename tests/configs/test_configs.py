@@ -23,6 +23,9 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 # Families whose configs are trained by a test of their own, next to this one.
 OWN_TESTS = dict(
     denoising='test_denoising_configs.py',
+    mmdet='../frameworks/test_mmdet.py',
+    mmpose='../frameworks/test_mmpose.py',
+    mmseg='../frameworks/test_mmseg.py',
     real_sr='test_real_sr_configs.py',
     replace='test_replace_configs.py')
 BATCH, SIDE = 2, 64

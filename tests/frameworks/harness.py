@@ -105,7 +105,8 @@ def run_tool(argv, folder, processes=1):
             assert not stop.code, stop.code
 
     return run_forks(tool, folder, [
-        dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes),
+        # -1: MMEngine asks for a GPU of any other number.
+        dict(RANK=str(rank), LOCAL_RANK='-1', WORLD_SIZE=str(processes),
              MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
         if processes > 1 else {} for rank in range(processes)])
 

@@ -11,10 +11,9 @@ class TestMMPretrain(Tries):
     name, metric = 'mmpretrain', r'accuracy/top1: \d'
 
     def infer(self, config, checkpoint, image):
-        from mmpretrain import (ImageClassificationInferencer, get_model,
-                                inference_model)
+        from mmpretrain import ImageClassificationInferencer, get_model
         model = get_model(config, checkpoint, device='cpu')
-        found = inference_model(model, image)
+        found = ImageClassificationInferencer(model)(image)[0]
         inferencer = ImageClassificationInferencer(
             config, pretrained=checkpoint, device='cpu')
         again = inferencer(image)[0]

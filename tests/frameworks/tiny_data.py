@@ -13,6 +13,18 @@ def write_image(path, rng):
     Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)).save(path)
 
 
+def coco_categories():
+    """COCO's 80, which mmdet's metric wants complete."""
+    try:
+        from mmdet.datasets import CocoDataset
+    except ImportError:
+        return []
+    return [
+        dict(id=n, name=name, supercategory=name)
+        for n, name in enumerate(CocoDataset.METAINFO['classes'], 1)
+    ]
+
+
 def write_coco(root, images=4):
     """Boxes and keypoints of persons, as COCO 2017 lays them out."""
     rng = np.random.default_rng(0)
@@ -54,6 +66,10 @@ def write_coco(root, images=4):
         content = dict(
             images=infos, annotations=annotations, categories=categories)
         for kind in ('instances', 'person_keypoints'):
+            if kind == 'instances':
+                content['categories'] = coco_categories()
+            else:
+                content['categories'] = categories
             file = root / 'annotations' / f'{kind}_{split}2017.json'
             file.write_text(json.dumps(content), encoding='utf-8')
     return root / 'val2017' / f'{0:012}.jpg'
@@ -82,6 +98,6 @@ def write_imagenet(root, images=4):
         for n in range(images):
             write_image(root / split / f'{n}.JPEG', rng)
             lines.append(f'{n}.JPEG {n % 2}\n')
-        (root / 'meta' / f'{split}.txt').write_text(''.join(lines),
-            encoding='utf-8')
+        (root / 'meta' / f'{split}.txt').write_text(
+            ''.join(lines), encoding='utf-8')
     return root / 'val' / '0.JPEG'

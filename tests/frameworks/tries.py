@@ -57,7 +57,7 @@ class Tries:
     def test_amp(self, runs, config):
         work_dir = runs.folder / 'amp'
         log = runs.run('train', runs.config(config), '--work-dir', work_dir,
-                       '--amp')
+                       '--amp', options=runs.framework.amp)
         found = losses(log)
         assert len(found) == 2 and np.isfinite(found).all()
         assert re.search(self.metric, log)
@@ -78,6 +78,8 @@ class Tries:
         """Two processes, one log."""
         options = {
             'train_dataloader.batch_size': 1,
+            'model_wrapper_cfg.type': 'MMDistributedDataParallel',
+            'model_wrapper_cfg.device_ids': None,
             **runs.framework.plain_norms
         }
         log = runs.run('train', runs.config(config), '--work-dir',

@@ -3,16 +3,13 @@
 Uses nothing but Python's standard library. A finished environment carries a
 stamp and is left alone, without any network; an interrupted one is picked up.
 
-    python3.11 tools/dev/environment.py demo
     python3.11 tools/dev/environment.py full
     python3.11 tools/dev/environment.py torch --torch 2.13.0
-    python3.11 tools/dev/environment.py frameworks
     python3.11 tools/dev/environment.py forks --torch 2.14.1
     python3.13 tools/dev/environment.py python
 
-`frameworks` puts mmdet, mmsegmentation and mmpose on top of `full`; `forks`
-has OpenMMLab's maintained continuation with any PyTorch; `python` is for any
-Python, with the newest of everything.
+`frameworks`: mmdet, mmsegmentation and mmpose on top of `full`; `forks`:
+OpenMMLab's maintained continuation; `python`: any Python, all of the newest.
 
 On Linux PyPI's PyTorch comes with CUDA's libraries, over 2.5 GB. --cpu takes
 builds without them from PyTorch's own index, or from another one that the
@@ -193,9 +190,8 @@ class Environment:
     def install_frameworks(self) -> None:
         full = Environment('full', pinned('torch'), self.cpu)
         full.set_up()
-        below = site_packages(full.folder)
-        above = site_packages(self.folder)
-        (above / 'full.pth').write_text(f'{below}\n', encoding='utf-8')
+        (site_packages(self.folder) / 'full.pth').write_text(
+            f'{site_packages(full.folder)}\n', encoding='utf-8')
         self.install('--no-deps', '-r', REQUIREMENTS / 'frameworks.txt')
 
     def install_full(self) -> None:
@@ -284,10 +280,7 @@ def uv_index_settings() -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('flavour', choices=FLAVOURS)
-    parser.add_argument(
-        '--torch',
-        default=None,
-        help='version, for the flavours torch and forks')
+    parser.add_argument('--torch', help='version, for torch and forks')
     parser.add_argument(
         '--cpu', action='store_true', help="PyTorch without CUDA's libraries")
     args = parser.parse_args()

@@ -173,7 +173,9 @@ class ACDARestorer(BaseModule):
         features = self.bottlenecks(features)
         features = self.shuffle1(self.act(self.up_conv1(features)))
         result = self.shuffle2(self.up_conv2(features))
-        result = result[:, :, :height * self.upscale, :width * self.upscale]
+        # A slice's size would be unknown to torch.export.
+        result = result.narrow(2, 0, height * self.upscale).narrow(
+            3, 0, width * self.upscale)
         if self.in_channels != self.out_channels:
             return result
         if self.upscale > 1:
