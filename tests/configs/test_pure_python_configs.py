@@ -8,7 +8,7 @@ from mmengine.registry import (DATASETS, MODELS, OPTIM_WRAPPERS, TRANSFORMS,
                                WEIGHT_INITIALIZERS, DefaultScope)
 
 import mmacda  # noqa: F401
-from mmacda.apis.command_line import _skip_bad_files
+from mmacda.apis.runner_command import _skip_bad_files
 from mmacda.apis.inspection import channel_order
 from mmacda.registry_types import resolve_type
 

@@ -457,7 +457,7 @@ def test_more_elements_than_32_bits_count():
 class OnGpu:
     """What the choice of a backend asks of an input."""
     device, dtype = torch.device('cuda', 0), torch.bfloat16
-    shape = (1, 64, 56, 56)
+    shape = 1, 64, 56, 56
 
 
 @pytest.mark.parametrize('reason, chosen', [
@@ -466,6 +466,8 @@ class OnGpu:
 ])
 def test_choice_on_a_gpu(reason, chosen, monkeypatch, caplog):
     monkeypatch.setattr(triton, 'try_device', lambda device: reason)
+    for module in (triton, backends.stock):  # of tensors without a device
+        monkeypatch.setattr(module, 'find_obstacle', lambda *tensors: None)
     monkeypatch.delenv(backends.ENVIRONMENT_VARIABLE, raising=False)
     backends._tell.cache_clear()
     case = Case('gpu', 1, 64, 64, (56, 56), (3, 5, 7), padding=(3, 3))
