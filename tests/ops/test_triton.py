@@ -466,8 +466,9 @@ class OnGpu:
 ])
 def test_choice_on_a_gpu(reason, chosen, monkeypatch, caplog):
     monkeypatch.setattr(triton, 'try_device', lambda device: reason)
-    for module in (triton, backends.stock):  # of tensors without a device
-        monkeypatch.setattr(module, 'find_obstacle', lambda *tensors: None)
+    # What is asked of tensors that there are.
+    monkeypatch.setattr(triton, 'find_obstacle', lambda *tensors: None)
+    monkeypatch.setattr(backends.stock, 'can_run', lambda *arguments: None)
     monkeypatch.delenv(backends.ENVIRONMENT_VARIABLE, raising=False)
     backends._tell.cache_clear()
     case = Case('gpu', 1, 64, 64, (56, 56), (3, 5, 7), padding=(3, 3))
