@@ -1,4 +1,5 @@
 """The whole layer and whole networks, against their conv twins."""
+import copy
 from typing import Callable, Dict, Sequence
 
 import torch
@@ -7,14 +8,18 @@ from mmengine.registry import MODELS
 
 import mmacda  # noqa: F401  registers ours
 
-from .peak_memory import measure_model
+from . import goals
 from .common import Report, time_interleaved
+from .peak_memory import measure_model
 
 SECTION = 'models'
 MIB = 2**20
 ACDA = dict(
     type='ACDAConv', kernel_size=3, padding=1, scales=(3, 5, 7), bias=False)
+# Both convolutions of the generator pointwise, or the second alone.
 LIGHT = dict(ACDA, atom_generator='light')
+HALF = dict(ACDA, atom_generator=dict(kernel_size=(3, 1)))
+TOLERANCE = 1e-5
 WITHOUT_MODELS = 'AdResNet is not registered: whole networks are left out'
 
 
@@ -52,13 +57,15 @@ class Step:
 
 
 def layer_configs(channels: int) -> Dict[str, dict]:
-    """The layer with both generators, one of them alone, and two convs."""
+    """The layer by generator, the default one alone, and two convs."""
     width = dict(in_channels=channels, out_channels=channels, bias=False)
     conv = dict(type='Conv2d', **width)
     return {
         'acda':
         dict(ACDA, **width),
-        'acda-1x1':
+        'acda-half':
+        dict(HALF, **width),
+        'acda-light':
         dict(LIGHT, **width),
         'generator':
         dict(type='AtomGenerator', in_channels=channels, out_channels=6 * 18),
@@ -70,16 +77,47 @@ def layer_configs(channels: int) -> Dict[str, dict]:
 
 
 def model_configs(arch: str) -> Dict[str, dict]:
+    model = dict(type='AdResNet', arch=arch)
     return {
-        name: dict(type='AdResNet', arch=arch, conv_type=name)
-        for name in ('acda', 'conv')
+        'acda': dict(model),
+        'acda-light': dict(model, acda_cfg=dict(atom_generator='light')),
+        'conv': dict(model, conv_type='conv')
     }
+
+
+def check_layer(config: dict, shape: Sequence[int]) -> None:
+    """Coefficients made on the fly against those that are made first.
+
+    Raises:
+        AssertionError: If an output or a gradient differs.
+    """
+    layer = Step(config, shape, 'cpu').model
+    results = []
+    for plain in (False, True):
+        found = copy.deepcopy(layer)
+        if plain:  # a hook looks inside
+            found.atom_generator.register_forward_hook(lambda *_: None)
+        torch.manual_seed(1)
+        x = torch.rand(shape, requires_grad=True)
+        output = found(x)
+        output.square().mean().backward()
+        results.append([output, x.grad, *(p.grad for p in
+                                          found.parameters())])
+    largest = max(grad.abs().max() for grad in results[1][1:])
+    for ours, theirs in zip(*results):
+        scale = max(theirs.abs().max(), 0.1 * largest)
+        assert (ours - theirs).abs().max() < TOLERANCE * scale
 
 
 def run(report: Report, layers: Sequence[tuple], images: Sequence[int],
         archs: Sequence[str], rounds: int, device: str) -> None:
     """Layers at their (B, C, H, W), then Ad-ResNets on a batch of images."""
     for shape in layers:
+        if device == 'cpu':
+            for config in (HALF, LIGHT):
+                check_layer(
+                    dict(config, in_channels=shape[1],
+                         out_channels=shape[1]), shape)
         _compare(report, f'layer {"x".join(map(str, shape))}',
                  layer_configs(shape[1]), shape, rounds, device,
                  ('conv7', 'conv3'))
@@ -105,8 +143,10 @@ def _compare(report: Report, case: str, configs: Dict[str, dict],
         for rival in rivals:
             for name in configs:
                 if name not in rivals:
+                    goal = goals.layer_limit(case, measure, name, rival,
+                                             device)
                     report.add_ratio(SECTION, case, measure, times, name,
-                                     rival)
+                                     rival, goal)
         for name, config in configs.items():
             extra = measure_model(config, shape, train, device)['extra']
             report.add(SECTION, case, f'{measure}, peak', name, '',
