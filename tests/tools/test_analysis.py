@@ -200,7 +200,7 @@ def test_bad_input_is_one_sentence(run, image, checkpoint, tmp_path, tool):
         tool, *good, '--layers', 'head')
     assert 'absent.png does not exist' in run(
         tool, 'absent.png', '--config', PATTERNS)
-    assert 'weights.pth cannot be read as an image' in run(
+    assert 'weights.pth cannot be read as a picture' in run(
         tool, checkpoint, '--config', PATTERNS)
     assert 'photo.png is not a checkpoint' in run(
         tool, *good, '--checkpoint', image)

@@ -58,5 +58,5 @@ def test_full_disk(tmp_path, figure):
 
 def test_read_only_work_dir(tmp_path, figure):
     work_dir, _, error = train_on('ro', tmp_path)
-    assert 'Read-only file system' in error and str(work_dir) in error
+    assert 'may not be written to' in error and str(work_dir) in error
     figure('read-only work_dir: last line', error)
