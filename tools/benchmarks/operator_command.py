@@ -17,7 +17,8 @@ QUICK = [paper_layer(1, 8, 12)]
 def make_parser(doc):
     parser = CommandParser(doc)
     parser.add_argument(
-        '--sections', nargs='+', choices=SECTIONS, default=SECTIONS)
+        '--sections', nargs='*', choices=SECTIONS, default=SECTIONS,
+        help='none of them: --sections --models')
     parser.add_argument(
         '--models', action='store_true', help='whole layers and networks too')
     parser.add_argument(
@@ -82,14 +83,15 @@ def measure(args) -> None:
     report.dtype = 'float32'
     if args.models:
         sizes = dict(
-            layers=[(1, 256, 64, 64), (8, 64, 32, 32)],
+            layers=[(1, 256, 64, 64), (4, 128, 28, 28), (8, 64, 32, 32),
+                    (2, 64, 112, 112)],
             images=(4, 3, 224, 224),
             archs='sm')
         if args.quick:
             sizes = dict(
                 layers=[(1, 16, 12, 12)], images=(1, 3, 64, 64), archs='s')
         models.run(
-            report, rounds=min(rounds, 3), device=args.device, **sizes)
+            report, rounds=min(rounds, 5), device=args.device, **sizes)
         print(f'rows: {report.write(models.SECTION)}')
     print(f'{report.summary()} in {time.perf_counter() - start:.0f} s')
 
