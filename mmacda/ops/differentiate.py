@@ -10,9 +10,19 @@ from .backends import BACKENDS
 from .geometry import ConvGeometry
 from .tracing import ONCE, find_obstacle
 
-# What torch.autograd.grad(..., is_grads_batched=True) hands over.
+
+def _has_no_memory(tensor: Tensor) -> bool:
+    try:
+        tensor.data_ptr()
+    except RuntimeError:
+        return True
+    return False
+
+
+# What torch.autograd.grad(..., is_grads_batched=True) hands over; older
+# PyTorches cannot be asked.
 _is_batched = getattr(torch._C._functorch, 'is_legacy_batchedtensor',
-                      lambda tensor: False)
+                      _has_no_memory)
 Gradients = Tuple[Optional[Tensor], ...]
 
 
