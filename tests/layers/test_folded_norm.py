@@ -128,7 +128,7 @@ def test_processes_share_the_statistics_of_a_sync_batch_norm():
     ]
     for worker in workers:
         worker.start()
-    results = dict(queue.get(timeout=60) for _ in workers)
+    results = dict(queue.get(timeout=180) for _ in workers)
     for worker in workers:
         worker.join()
     whole = maps.clone().requires_grad_()
