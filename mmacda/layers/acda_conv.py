@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from ..ops import (adaptive_conv2d, adaptive_conv2d_generated,
-                   available_backends)
+from ..ops import adaptive_conv2d, available_backends
 from ..ops.geometry import ConvGeometry
 from ..ops.tracing import is_symbolic
 from ..registry_types import is_type
@@ -21,7 +20,7 @@ from .bases_keeper import BasesKeeper
 from .conv2d_like import Conv2dLike
 from .generator_forms import resolve_generator
 from .leaf import traced_as_leaf
-from .on_the_fly import prepare, why_plain, why_plain_now
+from .on_the_fly import convolve, why_plain, why_plain_now
 from .untrained import Untouched, warn_of_untrained
 
 GENERATOR_KEYS = ('type', 'hidden_channels', 'kernel_size', 'norm_cfg',
@@ -208,17 +207,7 @@ class ACDAConv(BasesKeeper, Conv2dLike):
             return F.conv2d(self._margin(x), weight, bias, *self._geometry)
         if self.backend in (None, 'native') and not why_plain_now(
                 self.atom_generator, x, weight):
-            hidden, generator = prepare(self.atom_generator, x,
-                                        self.num_atoms)
-            return adaptive_conv2d_generated(
-                self._margin(x),
-                hidden,
-                generator,
-                self.atom_bases,
-                weight,
-                bias,
-                *self._geometry,
-                backend=self.backend)
+            return convolve(self, x, weight, bias)
         alpha = self.atom_generator(x)
         alpha = alpha.reshape(alpha.shape[0], self.num_atoms,
                               self.num_coefficients, alpha.shape[2],

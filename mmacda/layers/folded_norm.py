@@ -74,15 +74,14 @@ def _scale_and_shift(norm: Any) -> Tuple[Tensor, Tensor]:
 
 
 def _fold_batch(matrix: Tensor, norm: Any, maps: Tensor) -> Tensor:
-    group = _group(norm)
+    group = processes_of(norm)
     folded, mean, variance, count = _FoldBatchNorm.apply(
         maps, matrix, norm.weight, norm.bias, norm.eps, group)
-    if norm.training and norm.track_running_stats:
-        _update(norm, mean, variance * (count / (count - 1)))
+    update_statistics(norm, mean, variance, count)
     return folded
 
 
-def _group(norm: Any) -> Any:
+def processes_of(norm: Any) -> Any:
     """The processes that share a SyncBatchNorm's statistics, if any."""
     if not isinstance(norm, nn.SyncBatchNorm) or not norm.training \
             or not dist.is_available() or not dist.is_initialized():
@@ -92,8 +91,15 @@ def _group(norm: Any) -> Any:
 
 
 @torch.no_grad()
-def _update(norm: Any, mean: Tensor, variance: Tensor) -> None:
-    """Running statistics as _BatchNorm.forward keeps them."""
+def update_statistics(norm: Any, mean: Tensor, variance: Tensor,
+                      count: int) -> None:
+    """Running statistics as _BatchNorm.forward keeps them.
+
+    ``variance`` is the biased one of ``count`` values.
+    """
+    if not (norm.training and norm.track_running_stats):
+        return
+    variance = variance * (count / (count - 1))
     factor = norm.momentum
     if norm.num_batches_tracked is not None:
         norm.num_batches_tracked.add_(1)

@@ -13,12 +13,16 @@ import torch.nn as nn
 import torch.nn.modules.module as torch_module
 from torch import Tensor
 
-from ..ops import Generator
+from ..ops import Generator, adaptive_conv2d_generated
 from ..ops.autocast import autocast_dtype
 from ..ops.backends import ENVIRONMENT_VARIABLE, GENERATING
+from ..ops.batch_generated import (Affine, BatchGenerator,
+                                   adaptive_conv2d_batch_generated,
+                                   serves_batch)
 from ..ops.tracing import is_looked_at
 from .atom_generator import AtomGenerator, GeneratorConv2d
-from .folded_norm import fold_norm, scale_and_shift
+from .folded_norm import (fold_norm, processes_of, scale_and_shift,
+                          update_statistics)
 
 BATCH_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 NORMS = (*BATCH_NORMS, nn.Identity)
@@ -106,6 +110,59 @@ def _tensors(generator: Any) -> list:
     ]
 
 
+def convolve(layer: Any, x: Tensor, weight: Tensor,
+             bias: Optional[Tensor]) -> Tensor:
+    """The output of an ACDAConv whose generator :func:`why_plain_now` passes.
+
+    Norms keep their running statistics as if they had been called.
+    """
+    generator = layer.atom_generator
+    if _derives_both_norms(generator) and layer.backend in (None, 'native'):
+        maps = generator.first_conv(x)
+        padded, bases = layer._margin(x), layer.atom_bases
+        if serves_batch(padded, maps, layer.num_atoms,
+                        layer.num_coefficients, bases, weight, bias,
+                        layer._geometry):
+            rest = BatchGenerator(
+                _affine(generator.norm1), generator.conv2.weight,
+                _affine(generator.norm2), layer.num_atoms,
+                type(generator.act2) is nn.Tanh)
+            output, moments = adaptive_conv2d_batch_generated(
+                padded, maps, rest, bases, weight, bias, layer._geometry)
+            pixels = maps.shape[0] * maps.shape[2] * maps.shape[3]
+            update_statistics(generator.norm1, *moments[:2], pixels)
+            update_statistics(generator.norm2, *moments[2:], pixels)
+            return output
+        hidden = generator.act1(generator.norm1(maps))
+        rest = _fold(generator, hidden, layer.num_atoms)
+    else:
+        hidden, rest = prepare(generator, x, layer.num_atoms)
+    return adaptive_conv2d_generated(
+        layer._margin(x),
+        hidden,
+        rest,
+        layer.atom_bases,
+        weight,
+        bias,
+        *layer._geometry,
+        backend=layer.backend)
+
+
+def _derives_both_norms(generator: Any) -> bool:
+    """Whether both are batch norms by this batch, with Tanh in between."""
+    norms = generator.norm1, generator.norm2
+    return type(generator.act1) is nn.Tanh \
+        and not _is_watched(generator.act1) \
+        and not _is_watched(generator.norm1) \
+        and all(type(norm) in BATCH_NORMS and _uses_batch(norm)
+                and processes_of(norm) is None for norm in norms)
+
+
+def _affine(norm: Any) -> Affine:
+    parameters = norm._parameters
+    return Affine(parameters['weight'], parameters['bias'], norm.eps)
+
+
 def prepare(generator: Any,
             x: Tensor,
             num_atoms: int) -> Tuple[Tensor, Generator]:
@@ -120,10 +177,15 @@ def prepare(generator: Any,
         hidden_norm = scale_and_shift(generator.norm1)
     else:
         hidden = generator.hidden(x)
+    return hidden, _fold(generator, hidden, num_atoms, hidden_norm)
+
+
+def _fold(generator: Any, hidden: Tensor, num_atoms: int,
+          hidden_norm: Optional[Tensor] = None) -> Generator:
     matrix = fold_norm(generator.conv2.weight, generator.conv2.bias,
                        generator.norm2, hidden)
-    return hidden, Generator(matrix, num_atoms,
-                             type(generator.act2) is nn.Tanh, hidden_norm)
+    return Generator(matrix, num_atoms, type(generator.act2) is nn.Tanh,
+                     hidden_norm)
 
 
 def _folds(generator: Any) -> bool:

@@ -18,6 +18,7 @@ from ...geometry import ConvGeometry
 from ...memory_format import make_dense, memory_format_of
 from ...tracing import find_obstacle
 from .. import stock
+from .batch import Affine, Batch, differentiate, measure
 from .limits import find_excess, is_switched_off
 from .plan import Plan, address, make_plan
 
@@ -52,7 +53,7 @@ def _declare(functions: ctypes.CDLL) -> _Library:
     functions.mmacda_forward.restype = None
     functions.mmacda_backward_floats.argtypes = [pointer, number, number]
     functions.mmacda_backward_floats.restype = size
-    functions.mmacda_backward.argtypes = [pointer] * 11 + [
+    functions.mmacda_backward.argtypes = [pointer] * 12 + [
         number, number, pointer
     ]
     functions.mmacda_fold_norm.argtypes = [size] * 2 + [pointer] * 5 + [
@@ -62,6 +63,18 @@ def _declare(functions: ctypes.CDLL) -> _Library:
     functions.mmacda_generator_pitch.argtypes = [pointer]
     functions.mmacda_generator_pitch.restype = size
     functions.mmacda_backward.restype = None
+    functions.mmacda_batch_floats.argtypes = [pointer, number]
+    functions.mmacda_batch_floats.restype = size
+    functions.mmacda_batch_norms.argtypes = [pointer] * 7 + [
+        ctypes.c_double
+    ] * 2 + [pointer] * 4 + [number, pointer]
+    functions.mmacda_batch_norms.restype = None
+    functions.mmacda_batch_backward_floats.argtypes = [pointer, number]
+    functions.mmacda_batch_backward_floats.restype = size
+    functions.mmacda_batch_norms_backward.argtypes = [pointer] * 16 + [
+        number, pointer
+    ]
+    functions.mmacda_batch_norms_backward.restype = None
     launcher = getattr(ctypes.CDLL(None), 'GOMP_parallel', None)
     return _Library(functions, launcher and ctypes.cast(
         launcher, pointer).value, os.getpid())
@@ -86,12 +99,6 @@ def _loaded() -> _Library:
     if library is None:  # can_run says so before
         raise RuntimeError(reason)
     return library
-
-
-def _memory(plan: Plan, count_floats, *arguments) -> Tensor:
-    if arguments not in plan.floats:
-        plan.floats[arguments] = count_floats(plan.address, *arguments)
-    return torch.empty(plan.floats[arguments], dtype=torch.float32)
 
 
 def _launcher(library: _Library) -> Optional[int]:
@@ -158,20 +165,78 @@ def _address(tensor: Optional[Tensor]) -> Optional[int]:
 def _forward(x: Tensor, maps: Tensor, generator: Optional[Generator],
              atoms: int, atom_bases: Optional[Tensor], weight: Tensor,
              geometry: ConvGeometry) -> Tensor:
-    library = _loaded()
     x, weight = make_dense(x), weight.contiguous()
     maps, matrix, norm, options = _source(maps, generator)
-    y = torch.empty((maps.shape[0], weight.shape[0], *maps.shape[2:]),
-                    dtype=x.dtype,
-                    memory_format=memory_format_of(x))
+    y = _output(x, maps, weight)
     plan = make_plan(x, maps, atoms, atom_bases, y, geometry, *options)
+    _run_forward(plan, x, maps, matrix, norm, weight, y)
+    return y
+
+
+def _output(x: Tensor, maps: Tensor, weight: Tensor) -> Tensor:
+    return torch.empty((maps.shape[0], weight.shape[0], *maps.shape[2:]),
+                       dtype=x.dtype,
+                       memory_format=memory_format_of(x))
+
+
+def _run_forward(plan: Plan, x: Tensor, maps: Tensor,
+                 matrix: Optional[Tensor], norm: Optional[Tensor],
+                 weight: Tensor, y: Tensor) -> None:
+    library = _loaded()
     threads = plan.threads()
-    memory = _memory(plan, library.functions.mmacda_forward_floats, threads)
+    memory = plan.memory(library.functions.mmacda_forward_floats, threads)
     library.functions.mmacda_forward(
         plan.address, address(x), address(maps), _address(matrix),
         _address(norm), address(weight), address(y), address(memory), threads,
         _launcher(library))
-    return y
+
+
+def forward_batch(x: Tensor, maps: Tensor, num_atoms: int, tanh: bool,
+                  second_weight: Tensor, first: Affine, second: Affine,
+                  atom_bases: Optional[Tensor], weight: Tensor,
+                  geometry: ConvGeometry) -> Tuple[Tensor, Batch]:
+    """:func:`forward_generated` with both norms' statistics of this batch.
+
+    ``maps`` are those in front of the first norm, and Tanh follows it.
+    """
+    x, maps, weight = make_dense(x), make_dense(maps), weight.contiguous()
+    y = _output(x, maps, weight)
+    plan = make_plan(x, maps, num_atoms, atom_bases, y, geometry,
+                     len(second_weight), tanh + 2)
+    library = _loaded()
+    batch = measure(library.functions, _launcher(library), plan, maps,
+                    second_weight.contiguous(), first, second)
+    _run_forward(plan, x, maps, batch.matrix, batch.hidden_norm, weight, y)
+    return y, batch
+
+
+def backward_batch(grad_output: Tensor, x: Tensor, maps: Tensor,
+                   num_atoms: int, tanh: bool, second_weight: Tensor,
+                   first: Affine, second: Affine, batch: Batch,
+                   atom_bases: Optional[Tensor], weight: Tensor,
+                   geometry: ConvGeometry, needs: Sequence[bool]) -> tuple:
+    """Gradients of x, maps, the generator's parameters and weight.
+
+    ``needs`` are those of x, of anything in front of the hidden maps' Tanh,
+    of the second convolution or its norm, and of weight.
+    """
+    maps, second_weight = make_dense(maps), second_weight.contiguous()
+    generator = Generator(batch.matrix, num_atoms, tanh, batch.hidden_norm)
+    # The second norm's statistics lead from its gradients to the maps.
+    needs = (needs[0], needs[1], needs[1] or needs[2], needs[3])
+    grad_x, grad_hidden, grad_matrix, grad_weight = _backward(
+        grad_output, x, maps, generator, num_atoms, atom_bases, weight,
+        geometry, needs)
+    if grad_matrix is None:
+        return grad_x, None, (None, ) * 5, grad_weight
+    library = _loaded()
+    plan = make_plan(make_dense(x), maps, num_atoms, atom_bases,
+                     make_dense(grad_output), geometry, len(second_weight),
+                     tanh + 2)
+    grads = differentiate(library.functions, _launcher(library), plan,
+                          grad_matrix, grad_hidden, maps, second_weight,
+                          first, second, batch)
+    return grad_x, grad_hidden, grads, grad_weight
 
 
 def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
@@ -180,14 +245,14 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
               geometry: ConvGeometry,
               needs: Sequence[bool]) -> Tuple[Optional[Tensor], ...]:
     """Gradients of x, maps, the generator's matrix and weight."""
-    library = _loaded()
     grad_output, x = make_dense(grad_output), make_dense(x)
     weight = weight.contiguous()
-    maps, matrix, _, options = _source(maps, generator)
+    maps, matrix, norm, options = _source(maps, generator)
     plan = make_plan(x, maps, atoms, atom_bases, grad_output, geometry,
                      *options)
     need_x, need_maps, need_matrix, need_weight = needs
     flags = need_x + 4 * need_weight
+    library = _loaded()
     if need_maps or need_matrix:
         flags += 2
         if matrix is not None:
@@ -205,11 +270,11 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
     if need_weight:
         grad_weight = torch.empty_like(weight)
     threads = plan.threads()
-    memory = _memory(plan, library.functions.mmacda_backward_floats, flags,
-                     threads)
+    memory = plan.memory(library.functions.mmacda_backward_floats, flags,
+                         threads)
     library.functions.mmacda_backward(
         plan.address, address(grad_output), address(x), address(maps),
-        _address(matrix), address(weight),
+        _address(matrix), _address(norm), address(weight),
         *map(_address, (grad_x, grad_maps, grad_matrix, grad_weight)),
         address(memory), flags, threads, _launcher(library))
     if grad_matrix is not None:

@@ -1,7 +1,7 @@
 """What the native backend knows about a call before it sees the values."""
 import ctypes
 from functools import lru_cache
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 
 import numpy as np
 import torch
@@ -117,6 +117,16 @@ class Plan:
 
     def threads(self) -> int:
         return min(torch.get_num_threads(), self.most_threads, MAX_THREADS)
+
+    def memory(self, count_floats: Any,
+               *arguments: int) -> Tensor:
+        """Working memory of one of the library's functions."""
+        key = count_floats.__name__, arguments
+        floats = self.floats.get(key)
+        if floats is None:
+            floats = count_floats(self.address, *arguments)
+            self.floats[key] = floats
+        return torch.empty(floats, dtype=torch.float32)
 
 
 _cached_plan = lru_cache(maxsize=256)(Plan)

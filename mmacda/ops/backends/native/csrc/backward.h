@@ -22,14 +22,6 @@ static void zero_unit(void *argument, int64_t unit, float *scratch) {
   memset(k->dplanes + unit * size, 0, size * sizeof(float));
 }
 
-static void transpose(const float *block, int64_t rows, int64_t columns,
-                      int64_t pitch, float *target, int64_t target_pitch) {
-  for (int64_t i0 = 0; i0 < rows; i0 += 16)
-    for (int64_t j = 0; j < columns; j++)
-      for (int64_t i = i0; i < smaller(rows, i0 + 16); i++)
-        target[j * target_pitch + i] = block[i * pitch + j];
-}
-
 /* By tile: dZ, dD and dalpha. Leaves D, dZ and dy for the channels' turn. */
 static void tile_unit(void *argument, int64_t unit, float *scratch) {
   call *k = argument;
@@ -198,13 +190,14 @@ int64_t mmacda_backward_floats(const problem *p, int needs, int threads) {
  * `dgenerator` has rows of mmacda_generator_pitch floats. */
 void mmacda_backward(const problem *p, const float *dy, const float *x,
                      const float *alpha, const float *generator,
-                     const float *weight, float *dx, float *dalpha,
-                     float *dgenerator, float *dweight, float *memory,
+                     const float *hidden_norm, const float *weight,
+                     float *dx, float *dalpha, float *dgenerator,
+                     float *dweight, float *memory,
                      int needs, int threads, launcher launch) {
   call k = {.p = p, .x = x, .alpha = alpha, .weight = weight,
             .y = (float *)dy, .dx = dx, .dalpha = dalpha,
             .dweight = dweight, .needs = needs, .h = alpha,
-            .generator = generator, .dh = dalpha,
+            .generator = generator, .hidden_norm = hidden_norm, .dh = dalpha,
             .dgenerator = dgenerator};
   k.team = (team){.threads = threads, .launch = launch, .call = &k};
   lay_out_backward(&k, memory);

@@ -8,5 +8,7 @@
  * sum to one thread and in a fixed order.
  */
 #include "backward.h"
+#include "batch_backward.h"
+#include "batch_forward.h"
 #include "forward.h"
 #include "norm.h"
