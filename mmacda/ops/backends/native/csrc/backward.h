@@ -128,6 +128,15 @@ static void dweight_unit(void *argument, int64_t unit, float *scratch) {
             k->dweight + (group * outputs + first) * depth, depth);
 }
 
+/* Tiles of a round: about `wanted`, in rounds of one size that is the same
+ * number of tiles for every thread. */
+static int64_t even_round(int64_t tiles, int64_t threads, int64_t wanted) {
+  wanted = smaller(larger(wanted, 2 * threads), tiles);
+  int64_t rounds = (tiles + wanted - 1) / wanted;
+  int64_t even = round_up((tiles + rounds - 1) / rounds, threads);
+  return smaller(even, tiles);
+}
+
 static int64_t lay_out_backward(call *k, float *memory) {
   const problem *p = k->p;
   int64_t total = 0;
@@ -144,8 +153,8 @@ static int64_t lay_out_backward(call *k, float *memory) {
   int64_t dalpha = generator ? rows * k->tiling.pitch : 0;
   int64_t ht = generator ? k->tiling.pixels * hidden_pitch(p) : 0;
   int64_t bytes = (d + dz + dy + dalpha + ht) * (int64_t)sizeof(float);
-  k->round = larger(2 * k->team.threads, ROUND_BYTES / larger(1, bytes));
-  k->round = smaller(k->round, k->tiling.tiles);
+  k->round = even_round(k->tiling.tiles, k->team.threads,
+                        ROUND_BYTES / larger(1, bytes));
   float *part = take(&memory, &total, alpha || weight ? planes : 0);
   k->planes = part;
   part = take(&memory, &total, input ? planes : 0);

@@ -72,26 +72,27 @@ static void multiply_rows(int rows, int columns, int64_t depth,
   }
 }
 
-/* c = a b, or c += a b; a from depth `first` on; `vectors` vectors wide. */
+/* c = a b, or c += a b; a from depth `first` on; `vectors` vectors wide. A
+ * block of columns of b stays in the first cache while all of a passes. */
 static void multiply(int64_t rows, int64_t vectors, int64_t depth,
                      left_side a, int64_t first, const float *b, int64_t ldb,
                      float *c, int64_t ldc, int add) {
-  for (int64_t i = 0; i < rows; i += ROWS) {
-    int count = (int)smaller(ROWS, rows - i);
-    const float *panel;
-    if (a.packed_depth) {
-      panel = a.data + i * a.packed_depth + first * count;
-      a.row_step = 1, a.depth_step = count;
-    } else {
-      panel = a.data + i * a.row_step + first * a.depth_step;
-    }
-    for (int64_t j = 0; j < vectors;) {
-      int64_t left = vectors - j; /* 4 is 2 + 2 rather than 3 + 1 */
-      int columns = (int)(left == 4 ? 2 : smaller(COLUMNS, left));
+  for (int64_t j = 0; j < vectors;) {
+    int64_t left = vectors - j; /* 4 is 2 + 2 rather than 3 + 1 */
+    int columns = (int)(left == 4 ? 2 : smaller(COLUMNS, left));
+    for (int64_t i = 0; i < rows; i += ROWS) {
+      int count = (int)smaller(ROWS, rows - i);
+      const float *panel;
+      if (a.packed_depth) {
+        panel = a.data + i * a.packed_depth + first * count;
+        a.row_step = 1, a.depth_step = count;
+      } else {
+        panel = a.data + i * a.row_step + first * a.depth_step;
+      }
       multiply_rows(count, columns, depth, panel, a.row_step, a.depth_step,
                     b + j * LANES, ldb, c + i * ldc + j * LANES, ldc, add);
-      j += columns;
     }
+    j += columns;
   }
 }
 
