@@ -222,7 +222,8 @@ class AtomGenerator(BaseModule):
         bias.copy_(coefficients)
         self.bias_spread = 0.  # init_weights is to keep these
 
-    def _check_input(self, x: Tensor) -> None:
+    def check_input(self, x: Tensor) -> None:
+        """Raise TypeError or ValueError if x cannot be an input."""
         check_input(x, self.conv1.in_channels)
         size = x.shape[2:]
         out_size = self._target.output_size(size, self.target_kernel_size)
@@ -257,7 +258,7 @@ class AtomGenerator(BaseModule):
     def first_conv(self, x: Tensor) -> Tensor:
         """The first convolution alone, of a checked input."""
         if not (torch.jit.is_tracing() or is_symbolic(x)):
-            self._check_input(x)
+            self.check_input(x)
         crop_h, crop_w = self.crop
         if crop_h or crop_w:
             x = x[:, :, crop_h:x.shape[2] - crop_h, crop_w:x.shape[3] - crop_w]

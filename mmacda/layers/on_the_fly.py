@@ -102,7 +102,8 @@ def _is_small(generator: Any, x: Tensor) -> bool:
 
 def _tensors(generator: Any) -> list:
     """Those that are used without their modules being called."""
-    modules = generator.conv2, generator.norm1, generator.norm2
+    modules = (generator.conv1, generator.conv2, generator.norm1,
+               generator.norm2)
     return [
         tensor for module in modules
         for tensor in (*module._parameters.values(),
@@ -168,16 +169,39 @@ def prepare(generator: Any,
             num_atoms: int) -> Tuple[Tensor, Generator]:
     """Hidden maps of x, and the rest of the generator as one matrix.
 
+    In evaluation a pointwise first layer becomes a matrix as well, and the
+    maps are then x itself, at the pixels of the output.
+
     Norms keep their running statistics as if they had been called.
     """
     inference = not torch.is_grad_enabled()
     hidden_norm = None
     if inference and _folds(generator):
+        if _reads_input(generator):
+            return _fold_first(generator, x, num_atoms)
         hidden = generator.first_conv(x)
         hidden_norm = scale_and_shift(generator.norm1)
     else:
         hidden = generator.hidden(x)
     return hidden, _fold(generator, hidden, num_atoms, hidden_norm)
+
+
+def _reads_input(generator: Any) -> bool:
+    """Whether the tile can take over the first convolution too."""
+    conv = generator.conv1
+    return type(conv) is GeneratorConv2d and conv.kernel_size == (1, 1) \
+        and conv.bias is None and not any(conv.padding + generator.crop) \
+        and not _is_watched(conv)
+
+
+def _fold_first(generator: Any, x: Tensor,
+                num_atoms: int) -> Tuple[Tensor, Generator]:
+    generator.check_input(x)
+    first = fold_norm(generator.conv1.weight, None, generator.norm1, x)
+    step_h, step_w = generator.conv1.stride
+    if step_h > 1 or step_w > 1:
+        x = x[:, :, ::step_h, ::step_w]
+    return x, _fold(generator, x, num_atoms)._replace(first=first)
 
 
 def _fold(generator: Any, hidden: Tensor, num_atoms: int,

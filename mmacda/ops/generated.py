@@ -101,7 +101,7 @@ def adaptive_conv2d_generated(input: Tensor,
     """
     geometry = (stride, padding, dilation, groups)
     given = (input, hidden, generator.matrix, generator.hidden_norm,
-             atom_bases, weight, bias)
+             generator.first, atom_bases, weight, bias)
     # Subclasses of Tensor, and torch.fx.symbolic_trace.
     if not is_compiling() and has_torch_function(given):
         return handle_torch_function(adaptive_conv2d_generated, given, input,
@@ -116,8 +116,8 @@ def adaptive_conv2d_generated(input: Tensor,
             atom_bases=atom_bases,
             bias=bias))
     if autocast_dtype(input.device.type) is None:
-        for name, tensor in zip(('hidden', 'matrix', 'hidden_norm'),
-                                given[1:4]):
+        for name, tensor in zip(('hidden', 'matrix', 'hidden_norm', 'first'),
+                                given[1:5]):
             check_dtype(name, tensor, input.dtype)
     _check_generator(generator, hidden)
     choice = None
@@ -138,8 +138,8 @@ def adaptive_conv2d_generated(input: Tensor,
                                         weight, atom_bases, generator,
                                         checked, name)
     else:
-        output = BACKENDS[name].forward_generated(
-            input, hidden, generator, atom_bases, weight, checked)
+        return BACKENDS[name].forward_generated(
+            input, hidden, generator, atom_bases, weight, checked, bias)
     return output if bias is None else output + bias[:, None, None]
 
 
@@ -147,13 +147,21 @@ def _is_for_autograd(generator: Generator,
                      atom_bases: Optional[Tensor]) -> bool:
     """Whether gradients are wanted that no backend computes itself."""
     return torch.is_grad_enabled() and (
-        generator.hidden_norm is not None
+        generator.hidden_norm is not None or generator.first is not None
         or atom_bases is not None and atom_bases.requires_grad)
 
 
 def _check_generator(generator: Generator, hidden: Tensor) -> None:
     shape, atoms = tuple(generator.matrix.shape), generator.num_atoms
     channels = hidden.shape[1] if hidden.dim() == 4 else None
+    if generator.first is not None and channels is not None:
+        first = tuple(generator.first.shape)
+        if len(first) != 2 or first[1] != channels + 1:
+            raise ValueError(
+                'the first layer of the generator must be a matrix '
+                f'(H, C + 1) for maps (B, C, Ho, Wo), but got {first} for '
+                f'{tuple(hidden.shape)}')
+        channels = first[0]
     if channels is None or len(shape) != 2 or shape[1] != channels + 1 \
             or atoms < 1 or shape[0] % atoms:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The second layer of an atom generator, as operators take it."""
+"""An atom generator as operators take it."""
 from typing import NamedTuple, Optional
 
 import torch.nn.functional as F
@@ -19,14 +19,22 @@ class Generator(NamedTuple):
         hidden_norm (Tensor, optional): Shape (2, H): scale and shift of
             hidden maps that come without their own norm and Tanh. Without
             gradients only. Default: None, maps as they are.
+        first (Tensor, optional): Shape (H, C + 1): a pointwise first
+            convolution with its norm, the last column the shift. The maps
+            are then its input (B, C, Ho, Wo), and Tanh follows. Without
+            gradients only. Default: None, maps are hidden ones.
     """
     matrix: Tensor
     num_atoms: int
     tanh: bool = True
     hidden_norm: Optional[Tensor] = None
+    first: Optional[Tensor] = None
 
     def coefficients(self, hidden: Tensor) -> Tensor:
-        """alpha (B, m, J, Ho, Wo) of hidden maps (B, H, Ho, Wo)."""
+        """alpha (B, m, J, Ho, Wo) of maps (B, H, Ho, Wo)."""
+        if self.first is not None:
+            hidden = F.conv2d(hidden, self.first[:, :-1, None, None],
+                              self.first[:, -1]).tanh()
         if self.hidden_norm is not None:
             scale, shift = self.hidden_norm[:, :, None, None]
             hidden = (hidden * scale + shift).tanh()

@@ -49,7 +49,7 @@ def _declare(functions: ctypes.CDLL) -> _Library:
     pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
     functions.mmacda_forward_floats.argtypes = [pointer, number]
     functions.mmacda_forward_floats.restype = size
-    functions.mmacda_forward.argtypes = [pointer] * 8 + [number, pointer]
+    functions.mmacda_forward.argtypes = [pointer] * 10 + [number, pointer]
     functions.mmacda_forward.restype = None
     functions.mmacda_backward_floats.argtypes = [pointer, number, number]
     functions.mmacda_backward_floats.restype = size
@@ -132,10 +132,11 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
 
 def forward_generated(x: Tensor, hidden: Tensor, generator: Generator,
                       atom_bases: Optional[Tensor], weight: Tensor,
-                      geometry: ConvGeometry) -> Tensor:
+                      geometry: ConvGeometry,
+                      bias: Optional[Tensor] = None) -> Tensor:
     """:func:`forward` with coefficients that are made tile by tile."""
     return _forward(x, hidden, generator, generator.num_atoms, atom_bases,
-                    weight, geometry)
+                    weight, geometry, bias)
 
 
 def backward_generated(
@@ -153,9 +154,12 @@ def _source(maps: Tensor, generator: Optional[Generator]) -> tuple:
         return make_dense(maps), None, None, ()
     matrix, norm = generator.matrix.contiguous(), generator.hidden_norm
     # The bits of csrc/generator.h.
-    activation = generator.tanh + 2 * (norm is not None)
-    return (make_dense(maps), matrix, norm if norm is None else
-            norm.contiguous(), (len(matrix), activation))
+    activation = generator.tanh + 2 * (norm is not None
+                                       or generator.first is not None)
+    if generator.first is None:  # else it is the input, by its strides
+        maps = make_dense(maps)
+    return (maps, matrix, norm if norm is None else norm.contiguous(),
+            (len(matrix), matrix.shape[1] - 1, activation))
 
 
 def _address(tensor: Optional[Tensor]) -> Optional[int]:
@@ -164,12 +168,17 @@ def _address(tensor: Optional[Tensor]) -> Optional[int]:
 
 def _forward(x: Tensor, maps: Tensor, generator: Optional[Generator],
              atoms: int, atom_bases: Optional[Tensor], weight: Tensor,
-             geometry: ConvGeometry) -> Tensor:
+             geometry: ConvGeometry,
+             bias: Optional[Tensor] = None) -> Tensor:
     x, weight = make_dense(x), weight.contiguous()
     maps, matrix, norm, options = _source(maps, generator)
+    first = None if generator is None or generator.first is None \
+        else generator.first.contiguous()
+    if bias is not None:
+        bias = bias.contiguous()
     y = _output(x, maps, weight)
     plan = make_plan(x, maps, atoms, atom_bases, y, geometry, *options)
-    _run_forward(plan, x, maps, matrix, norm, weight, y)
+    _run_forward(plan, x, maps, matrix, norm, weight, y, first, bias)
     return y
 
 
@@ -181,14 +190,15 @@ def _output(x: Tensor, maps: Tensor, weight: Tensor) -> Tensor:
 
 def _run_forward(plan: Plan, x: Tensor, maps: Tensor,
                  matrix: Optional[Tensor], norm: Optional[Tensor],
-                 weight: Tensor, y: Tensor) -> None:
+                 weight: Tensor, y: Tensor, first: Optional[Tensor] = None,
+                 bias: Optional[Tensor] = None) -> None:
     library = _loaded()
     threads = plan.threads()
     memory = plan.memory(library.functions.mmacda_forward_floats, threads)
     library.functions.mmacda_forward(
-        plan.address, address(x), address(maps), _address(matrix),
-        _address(norm), address(weight), address(y), address(memory), threads,
-        _launcher(library))
+        plan.address, address(x), address(maps), _address(first),
+        _address(matrix), _address(norm), address(weight), _address(bias),
+        address(y), address(memory), threads, _launcher(library))
 
 
 def forward_batch(x: Tensor, maps: Tensor, num_atoms: int, tanh: bool,
@@ -202,7 +212,7 @@ def forward_batch(x: Tensor, maps: Tensor, num_atoms: int, tanh: bool,
     x, maps, weight = make_dense(x), make_dense(maps), weight.contiguous()
     y = _output(x, maps, weight)
     plan = make_plan(x, maps, num_atoms, atom_bases, y, geometry,
-                     len(second_weight), tanh + 2)
+                     *second_weight.shape[:2], tanh + 2)
     library = _loaded()
     batch = measure(library.functions, _launcher(library), plan, maps,
                     second_weight.contiguous(), first, second)
@@ -231,8 +241,8 @@ def backward_batch(grad_output: Tensor, x: Tensor, maps: Tensor,
         return grad_x, None, (None, ) * 5, grad_weight
     library = _loaded()
     plan = make_plan(make_dense(x), maps, num_atoms, atom_bases,
-                     make_dense(grad_output), geometry, len(second_weight),
-                     tanh + 2)
+                     make_dense(grad_output), geometry,
+                     *second_weight.shape[:2], tanh + 2)
     grads = differentiate(library.functions, _launcher(library), plan,
                           grad_matrix, grad_hidden, maps, second_weight,
                           first, second, batch)

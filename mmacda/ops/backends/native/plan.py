@@ -28,7 +28,7 @@ class _Problem(ctypes.Structure):
           for name in ('batch', 'channels', 'height', 'width', 'out_channels',
                        'out_height', 'out_width', 'atoms', 'coefficients',
                        'taps', 'groups', 'stride_h', 'stride_w', 'pad_h',
-                       'pad_w', 'hidden', 'activation', 'phases',
+                       'pad_w', 'hidden', 'maps', 'activation', 'phases',
                        'plane_rows', 'plane_columns')),
         *((name, _Strides) for name in ('x', 'alpha', 'y', 'h')),
         *((name, ctypes.c_void_p)
@@ -57,7 +57,8 @@ class Plan:
 
     def __init__(self, x_shape, x_strides, alpha_shape, alpha_strides,
                  y_strides, out_channels, atoms, geometry,
-                 description: Description, generator_rows, activation):
+                 description: Description, generator_rows, hidden,
+                 activation):
         batch, channels, height, width = x_shape
         maps, out_height, out_width = alpha_shape[1:]
         coefficients = (generator_rows or maps) // atoms
@@ -101,7 +102,7 @@ class Plan:
         self.problem = _Problem(
             batch, channels, height, width, out_channels, out_height,
             out_width, atoms, coefficients, len(rows), groups, stride_h,
-            stride_w, pad_h, pad_w, maps if generator_rows else 0, activation,
+            stride_w, pad_h, pad_w, hidden, maps if hidden else 0, activation,
             len(phases), plane_rows, plane_columns, _Strides(*x_strides),
             _Strides(*alpha_strides), _Strides(*y_strides),
             _Strides(*alpha_strides),
@@ -135,13 +136,14 @@ _cached_plan = lru_cache(maxsize=256)(Plan)
 def make_plan(x: Tensor, alpha: Tensor, atoms: int,
               atom_bases: Optional[Tensor], y: Tensor,
               geometry: ConvGeometry, generator_rows: int = 0,
-              activation: int = 0) -> Plan:
+              hidden: int = 0, activation: int = 0) -> Plan:
     """The plan of a call; ``alpha`` is (B, m * J, Ho, Wo).
 
-    With ``generator_rows``, m * J, it is the hidden maps (B, H, Ho, Wo).
+    With ``generator_rows``, m * J, it is what the generator makes its
+    ``hidden`` maps of, or they themselves.
     """
     description = describe(atom_bases,
                            (generator_rows or alpha.shape[1]) // atoms)
     return _cached_plan(x.shape, x.stride(), alpha.shape, alpha.stride(),
                         y.stride(), y.shape[1], atoms, geometry, description,
-                        generator_rows, activation)
+                        generator_rows, hidden, activation)

@@ -37,7 +37,7 @@ static void tile_unit(void *argument, int64_t unit, float *scratch) {
   int count = make_spans(p, &t, spans);
   read_tile(p, &t, p->out_channels, k->y, p->y, dy, pitch);
   if (p->hidden) {
-    read_hidden(k, &t, hidden);
+    read_hidden(k, &t, hidden, NULL);
     make_coefficients(k, t.pixels, hidden, alpha);
     if (k->ht)
       transpose(hidden, generator_columns(p), t.pixels, pitch,

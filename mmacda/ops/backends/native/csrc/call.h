@@ -19,12 +19,14 @@ typedef struct {
   /* In place of alpha, see generator.h. hidden_norm: scales, then shifts, of
    * hidden maps that come without their norm and activation; or null. */
   const float *h, *generator, *hidden_norm;
+  /* The generator's first layer, hidden x (maps + 1), of h = x; or null. */
+  const float *first, *bias;
   float *y; /* or its gradient */
   float *planes, *packed;
   int needs;
   float *dx, *dalpha, *dweight, *dh, *dgenerator;
   float *dplanes, *dpacked, *d, *dz, *dy;
-  float *packed_generator, *turned_generator, *dalpha_tiles, *ht;
+  float *packed_first, *packed_generator, *turned_generator, *dalpha_tiles, *ht;
   int64_t round, first_tile, last_tile, block;
 } call;
 

@@ -36,7 +36,7 @@ static void forward_unit(void *argument, int64_t unit, float *scratch) {
   if (p->hidden) {
     float *hidden =
         z + pitch * p->atoms * larger(CHANNEL_BLOCK, p->coefficients);
-    read_hidden(k, &t, hidden);
+    read_hidden(k, &t, hidden, hidden + generator_columns(p) * pitch);
     make_coefficients(k, t.pixels, hidden, alpha);
   } else {
     read_tile(p, &t, p->atoms * p->coefficients, k->alpha, p->alpha, alpha,
@@ -54,6 +54,11 @@ static void forward_unit(void *argument, int64_t unit, float *scratch) {
                pitch, c > 0);
     }
   }
+  for (int64_t n = 0; k->bias && n < p->out_channels; n++)
+    for (int64_t i = 0; i < vectors; i++) {
+      float *at = y + n * pitch + i * LANES;
+      store(at, load(at) + k->bias[n]);
+    }
   write_tile(p, &t, p->out_channels, k->y, p->y, y, pitch);
 }
 
@@ -70,12 +75,14 @@ static int64_t lay_out_forward(call *k, float *memory) {
   k->packed_generator =
       take(&memory, &total,
            p->hidden ? generator_rows(p) * generator_columns(p) : 0);
+  k->packed_first = take(&memory, &total,
+                         p->maps > 0 ? p->hidden * (p->maps + 1) : 0);
   k->team.scratch_size =
       k->tiling.spans * atom_size(p) +
       k->tiling.pitch *
           (p->out_channels +
            larger(CHANNEL_BLOCK, p->coefficients) * p->atoms +
-           (p->hidden ? generator_columns(p) : 0));
+           (p->hidden ? generator_columns(p) + p->maps + 1 : 0));
   k->team.scratch =
       take(&memory, &total, k->team.scratch_size * k->team.threads);
   return total;
@@ -86,13 +93,15 @@ int64_t mmacda_forward_floats(const problem *p, int threads) {
   return lay_out_forward(&k, NULL);
 }
 
-/* `alpha`, or with a generator the hidden maps. */
+/* `alpha`, or with a generator its maps. */
 void mmacda_forward(const problem *p, const float *x, const float *alpha,
-                    const float *generator, const float *hidden_norm,
-                    const float *weight, float *y, float *memory,
-                    int threads, launcher launch) {
+                    const float *first, const float *generator,
+                    const float *hidden_norm, const float *weight,
+                    const float *bias, float *y, float *memory, int threads,
+                    launcher launch) {
   call k = {.p = p, .x = x, .alpha = alpha, .weight = weight, .y = y,
-            .h = alpha, .generator = generator, .hidden_norm = hidden_norm};
+            .h = alpha, .first = first, .generator = generator,
+            .hidden_norm = hidden_norm, .bias = bias};
   k.team = (team){.threads = threads, .launch = launch, .call = &k};
   lay_out_forward(&k, memory);
   run_units(&k.team, plane_units(p), pad_unit);

@@ -52,9 +52,13 @@ static void generator_pack_unit(void *argument, int64_t unit,
   int64_t panels = (rows + ROWS - 1) / ROWS;
   left_side plain = {k->generator, columns, 1, 0};
   left_side turned = {k->generator, 1, columns, 0};
+  left_side first = {k->first, k->p->maps + 1, 1, 0};
   (void)scratch;
   if (unit < panels)
     pack_panel(rows, columns, plain, unit * ROWS, k->packed_generator);
+  else if (k->first)
+    pack_panel(k->p->hidden, k->p->maps + 1, first, (unit - panels) * ROWS,
+               k->packed_first);
   else
     pack_panel(k->p->hidden, rows, turned, (unit - panels) * ROWS,
                k->turned_generator);
@@ -62,22 +66,34 @@ static void generator_pack_unit(void *argument, int64_t unit,
 
 static void pack_generator(call *k) {
   int64_t units = (generator_rows(k->p) + ROWS - 1) / ROWS;
-  if (k->turned_generator) units += (k->p->hidden + ROWS - 1) / ROWS;
+  if (k->turned_generator || k->first)
+    units += (k->p->hidden + ROWS - 1) / ROWS;
   run_units(&k->team, units, generator_pack_unit);
 }
 
-/* The hidden maps of a tile, [channel][pixel], and a channel of ones. */
-static void read_hidden(const call *k, const tile *t, float *hidden) {
+/* The hidden maps of a tile, [channel][pixel], and a channel of ones. `block`
+ * has room for the input's channels and one more, where they are read. */
+static void read_hidden(const call *k, const tile *t, float *hidden,
+                        float *block) {
   int64_t pitch = k->tiling.pitch, channels = k->p->hidden;
-  read_tile(k->p, t, channels, k->h, k->p->h, hidden, pitch);
-  int64_t vectors = (t->pixels + LANES - 1) / LANES;
-  for (int64_t n = 0; k->hidden_norm && n < channels; n++) {
-    float scale = k->hidden_norm[n], shift = k->hidden_norm[channels + n];
+  int64_t vectors = (t->pixels + LANES - 1) / LANES, maps = k->p->maps;
+  if (k->first) {
+    left_side packed = {k->packed_first, 1, 0, maps + 1};
+    read_tile(k->p, t, maps, k->h, k->p->h, block, pitch);
+    for (int64_t i = 0; i < pitch; i++) block[maps * pitch + i] = 1;
+    multiply(channels, vectors, maps + 1, packed, 0, block, pitch, hidden,
+             pitch, 0);
+  } else {
+    read_tile(k->p, t, channels, k->h, k->p->h, hidden, pitch);
+  }
+  int tanh = k->p->activation & HIDDEN_TANH;
+  for (int64_t n = 0; (k->hidden_norm || k->first) && n < channels; n++) {
+    float scale = k->first ? 1 : k->hidden_norm[n];
+    float shift = k->first ? 0 : k->hidden_norm[channels + n];
     for (int64_t i = 0; i < vectors; i++) {
       float *at = hidden + n * pitch + i * LANES;
       vec value = load(at) * scale + shift;
-      store(at, k->p->activation & HIDDEN_TANH ? hyperbolic_tangent(value)
-                                               : value);
+      store(at, tanh ? hyperbolic_tangent(value) : value);
     }
   }
   for (int64_t i = 0; i < pitch; i++) hidden[channels * pitch + i] = 1;

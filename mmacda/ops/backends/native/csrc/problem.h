@@ -18,7 +18,9 @@ typedef struct {
   int64_t out_channels, out_height, out_width;
   int64_t atoms, coefficients, taps, groups;
   int64_t stride_h, stride_w, pad_h, pad_w;
-  int64_t hidden, activation; /* of the generator; 0: alpha is given */
+  /* Of the generator; hidden 0: alpha is given. Its maps have `maps` channels:
+   * the hidden ones, or where its first layer is pointwise the input's. */
+  int64_t hidden, maps, activation;
   int64_t phases, plane_rows, plane_columns; /* planes: phases of these */
   strides x, alpha, y, h;                    /* alpha's channel: m * J */
   const int32_t *phase_rows, *phase_columns; /* [phases], remainders */
