@@ -1,5 +1,5 @@
 """The light two-layer network that predicts basis coefficients."""
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 import torch
 import torch.nn as nn
@@ -231,12 +231,16 @@ class AtomGenerator(BaseModule):
         cropped = size[0] - 2 * self.crop[0], size[1] - 2 * self.crop[1]
         check_padded_size(cropped, self.margin, self.padding_mode)
 
-    def _check_batch_norm(self, x: Tensor) -> None:
-        if self.training and not is_symbolic(x) \
-                and isinstance(self.norm1, _BatchNorm) \
+    def output_size(self, x: Tensor) -> Tuple[int, int]:
+        """Ho and Wo of an input (B, C, H, W)."""
+        return self._target.output_size(x.shape[2:], self.target_kernel_size)
+
+    def check_batch(self, x: Tensor, size: Tuple[int, int]) -> None:
+        """Raise ValueError if a norm cannot train on images of this size."""
+        if self.training and isinstance(self.norm1, _BatchNorm) \
                 and not isinstance(self.norm1, nn.SyncBatchNorm) \
                 and self.norm1.training \
-                and x.shape[0] * x.shape[2] * x.shape[3] == 1:
+                and x.shape[0] * size[0] * size[1] == 1:
             raise ValueError(
                 'batch normalization cannot train on a single output pixel '
                 '(batch 1, 1 x 1 map): use a larger batch, or '
@@ -263,5 +267,6 @@ class AtomGenerator(BaseModule):
         if crop_h or crop_w:
             x = x[:, :, crop_h:x.shape[2] - crop_h, crop_w:x.shape[3] - crop_w]
         x = self.conv1(x)
-        self._check_batch_norm(x)
+        if not is_symbolic(x):
+            self.check_batch(x, x.shape[2:])
         return x

@@ -118,26 +118,11 @@ def convolve(layer: Any, x: Tensor, weight: Tensor,
     Norms keep their running statistics as if they had been called.
     """
     generator = layer.atom_generator
-    if _derives_both_norms(generator) and layer.backend in (None, 'native'):
-        maps = generator.first_conv(x)
-        padded, bases = layer._margin(x), layer.atom_bases
-        if serves_batch(padded, maps, layer.num_atoms,
-                        layer.num_coefficients, bases, weight, bias,
-                        layer._geometry):
-            rest = BatchGenerator(
-                _affine(generator.norm1), generator.conv2.weight,
-                _affine(generator.norm2), layer.num_atoms,
-                type(generator.act2) is nn.Tanh)
-            output, moments = adaptive_conv2d_batch_generated(
-                padded, maps, rest, bases, weight, bias, layer._geometry)
-            pixels = maps.shape[0] * maps.shape[2] * maps.shape[3]
-            update_statistics(generator.norm1, *moments[:2], pixels)
-            update_statistics(generator.norm2, *moments[2:], pixels)
+    if _derives_both_norms(generator):
+        output = _convolve_batch(layer, x, weight, bias)
+        if output is not None:
             return output
-        hidden = generator.act1(generator.norm1(maps))
-        rest = _fold(generator, hidden, layer.num_atoms)
-    else:
-        hidden, rest = prepare(generator, x, layer.num_atoms)
+    hidden, rest = prepare(generator, x, layer.num_atoms)
     return adaptive_conv2d_generated(
         layer._margin(x),
         hidden,
@@ -147,6 +132,32 @@ def convolve(layer: Any, x: Tensor, weight: Tensor,
         bias,
         *layer._geometry,
         backend=layer.backend)
+
+
+def _convolve_batch(layer: Any, x: Tensor, weight: Tensor,
+                    bias: Optional[Tensor]) -> Optional[Tensor]:
+    """Both norms by the statistics of this batch, where that is served."""
+    generator, padded, bases = layer.atom_generator, layer._margin(x), \
+        layer.atom_bases
+    generator.check_input(x)
+    size = generator.output_size(x)
+    if not serves_batch(padded, size, layer.num_atoms, layer.num_coefficients,
+                        bases, weight, bias, layer._geometry):
+        return None
+    maps, first = None, generator.conv1.weight
+    if padded is not x or not _reads_input(generator):
+        maps, first = generator.first_conv(x), None
+    else:
+        generator.check_batch(x, size)
+    rest = BatchGenerator(first, _affine(generator.norm1),
+                          generator.conv2.weight, _affine(generator.norm2),
+                          layer.num_atoms, type(generator.act2) is nn.Tanh)
+    output, moments = adaptive_conv2d_batch_generated(
+        padded, maps, rest, bases, weight, bias, layer._geometry, size)
+    pixels = x.shape[0] * size[0] * size[1]
+    update_statistics(generator.norm1, *moments[:2], pixels)
+    update_statistics(generator.norm2, *moments[2:], pixels)
+    return output
 
 
 def _derives_both_norms(generator: Any) -> bool:

@@ -17,18 +17,22 @@ Moments = Tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class BatchGenerator(NamedTuple):
-    """All of an atom generator but its first convolution, in training.
+    """An atom generator in training.
 
     ``alpha = act(norm2(W tanh(norm1(maps))))`` (Section A.3), where both
     norms are batch norms with the statistics of ``maps``.
 
     Attributes:
+        first_weight (Tensor, optional): Of a pointwise first convolution
+            without padding, shape (H, C, 1, 1): ``maps`` are then made of
+            the input. None: they are given.
         first (Affine): norm1.
         weight (Tensor): W, shape (m * J, H, 1, 1).
         second (Affine): norm2.
         num_atoms (int): m.
         tanh (bool): Whether act is Tanh; else there is none.
     """
+    first_weight: Optional[Tensor]
     first: Affine
     weight: Tensor
     second: Affine
@@ -51,12 +55,14 @@ class BatchGenerator(NamedTuple):
 
     @property
     def parameters(self) -> Tuple[Optional[Tensor], ...]:
-        return (self.first.gamma, self.first.beta, self.weight,
-                self.second.gamma, self.second.beta)
+        return (self.first_weight, self.first.gamma, self.first.beta,
+                self.weight, self.second.gamma,
+                self.second.beta)
 
     def replaced(self, parameters: Sequence) -> 'BatchGenerator':
-        gamma1, beta1, weight, gamma2, beta2 = parameters
+        first, gamma1, beta1, weight, gamma2, beta2 = parameters
         return self._replace(
+            first_weight=first,
             first=self.first._replace(gamma=gamma1, beta=beta1),
             weight=weight,
             second=self.second._replace(gamma=gamma2, beta=beta2))
@@ -66,11 +72,13 @@ class _BatchGeneratedConv2d(torch.autograd.Function):
     """Keeps input and maps for backward, which recomputes the rest."""
 
     @staticmethod
-    def forward(ctx, x, maps, weight, bases, geometry, generator,
+    def forward(ctx, x, maps, weight, bases, geometry, size, generator,
                 *parameters):
-        output, batch = _compute(x, maps, weight, bases, geometry, generator)
-        ctx.save_for_backward(x, maps, weight, bases, *parameters)
-        ctx.options = geometry, generator.replaced((None, ) * 5), batch
+        output, made, batch = _compute(x, maps, weight, bases, geometry, size,
+                                       generator)
+        ctx.save_for_backward(x, made if maps is None else maps, weight,
+                              bases, *parameters)
+        ctx.options = geometry, generator.replaced((None, ) * 6), batch
         ctx.mark_non_differentiable(*batch.moments)
         ctx.set_materialize_grads(False)
         return (output, *batch.moments)
@@ -80,59 +88,64 @@ class _BatchGeneratedConv2d(torch.autograd.Function):
         x, maps, weight, bases, *parameters = tensors = ctx.saved_tensors
         geometry, generator, batch = ctx.options
         generator = generator.replaced(parameters)
-        need_x, need_maps, need_weight, *_ = ctx.needs_input_grad
-        need_first, need_second = map(any, (ctx.needs_input_grad[6:8],
-                                            ctx.needs_input_grad[8:]))
+        needs = ctx.needs_input_grad
         if grad_output is None:
-            return (None, ) * len(ctx.needs_input_grad)
+            return (None, ) * len(needs)
         if is_recorded(grad_output, *tensors) and not is_transformed():
             return _differentiate_plainly(grad_output, tensors, geometry,
-                                          generator, ctx.needs_input_grad)
+                                          generator, needs)
         grad_x, grad_maps, grad_weight, *grads = differentiate_memory(
             _differentiate, grad_output, tensors, x, maps, weight, bases,
             geometry, generator, batch,
-            (need_x, need_maps or need_first, need_second, need_weight))
-        return (grad_x, grad_maps, grad_weight, None, None, None, *grads)
+            (needs[0], needs[1] or any(needs[7:10]), any(needs[10:]),
+             needs[2]))
+        return (grad_x, grad_maps if needs[1] else None, grad_weight, None,
+                None, None, None, *grads)
 
 
-def _compute(x: Tensor, maps: Tensor, weight: Tensor,
+def _compute(x: Tensor, maps: Optional[Tensor], weight: Tensor,
              bases: Optional[Tensor], geometry: ConvGeometry,
-             generator: BatchGenerator) -> Tuple[Tensor, Batch]:
-    return native.forward_batch(x, maps, generator.num_atoms, generator.tanh,
-                                generator.weight, generator.first,
-                                generator.second, bases, weight, geometry)
+             size: Tuple[int, int],
+             generator: BatchGenerator) -> Tuple[Tensor, Tensor, Batch]:
+    return native.forward_batch(
+        x, maps, generator.num_atoms, generator.tanh, generator.first_weight,
+        generator.first, generator.weight, generator.second, bases, weight,
+        geometry, size)
 
 
 def _differentiate(grad_output, x, maps, weight, bases, geometry, generator,
                    batch, needs) -> tuple:
     grad_x, grad_maps, grads, grad_weight = native.backward_batch(
         grad_output, x, maps, generator.num_atoms, generator.tanh,
-        generator.weight, generator.first, generator.second, batch, bases,
-        weight, geometry, needs)
+        generator.first_weight, generator.first, generator.weight,
+        generator.second, batch, bases, weight, geometry, needs)
     return (grad_x, grad_maps, grad_weight, *grads)
 
 
 def _differentiate_plainly(grad_output, tensors, geometry, generator,
                            needs) -> tuple:
     """With operators that are seen by what records or replaces them."""
-    needs = [*needs[:3], False, *needs[6:]]
+    needs = [*needs[:3], False, *needs[7:]]
     leaves = [
         tensor if tensor is None else tensor.detach().requires_grad_(need)
         for tensor, need in zip(tensors, needs)
     ]
     x, maps, weight, bases, *parameters = leaves
+    generator = generator.replaced(parameters)
     with torch.enable_grad():
-        alpha = generator.replaced(parameters).coefficients(maps)
-        output = adaptive_conv2d(x, alpha, bases, weight, None,
-                                 **geometry._asdict(), backend='native')
+        if generator.first_weight is not None:
+            maps = F.conv2d(x, generator.first_weight, None, geometry.stride)
+        output = adaptive_conv2d(x, generator.coefficients(maps), bases,
+                                 weight, None, **geometry._asdict(),
+                                 backend='native')
     found = iter(torch.autograd.grad(
         output, [leaf for leaf, need in zip(leaves, needs) if need],
         grad_output))
     grads = [next(found) if need else None for need in needs]
-    return (*grads[:3], None, None, None, *grads[4:])
+    return (*grads[:3], None, None, None, None, *grads[4:])
 
 
-def serves_batch(x: Tensor, maps: Tensor, num_atoms: int,
+def serves_batch(x: Tensor, size: Tuple[int, int], num_atoms: int,
                  coefficients: int, bases: Optional[Tensor], weight: Tensor,
                  bias: Optional[Tensor], geometry: ConvGeometry) -> bool:
     """Whether the native backend takes a call of plain tensors.
@@ -141,8 +154,9 @@ def serves_batch(x: Tensor, maps: Tensor, num_atoms: int,
         TypeError: If dtypes or devices differ.
         ValueError: If shapes do not fit.
     """
-    # A view that has the shape of alpha, for the checks of shapes.
-    alpha = maps[:, :1, None].expand(-1, num_atoms, coefficients, -1, -1)
+    # Stands for alpha, for the checks of shapes.
+    alpha = x.new_empty(()).expand(x.shape[0], num_atoms, coefficients,
+                                   *size)
     check_dtypes(x, x, weight, bias)
     check_geometry(
         dict(
@@ -155,9 +169,10 @@ def serves_batch(x: Tensor, maps: Tensor, num_atoms: int,
 
 
 def adaptive_conv2d_batch_generated(
-        input: Tensor, maps: Tensor, generator: BatchGenerator,
+        input: Tensor, maps: Optional[Tensor], generator: BatchGenerator,
         atom_bases: Optional[Tensor], weight: Tensor, bias: Optional[Tensor],
-        geometry: ConvGeometry) -> Tuple[Tensor, Moments]:
+        geometry: ConvGeometry,
+        size: Tuple[int, int]) -> Tuple[Tensor, Moments]:
     """:func:`adaptive_conv2d` of coefficients made at each pixel, in training.
 
     Neither hidden maps nor coefficients are in memory, forward or backward.
@@ -166,24 +181,27 @@ def adaptive_conv2d_batch_generated(
 
     Args:
         input (Tensor): x, shape (B, C, H, W).
-        maps (Tensor): Of the generator's first convolution, shape
-            (B, H', Ho, Wo), of more than one pixel.
-        generator (BatchGenerator): The rest of the atom generator.
+        maps (Tensor, optional): Of the generator's first convolution, shape
+            (B, H', Ho, Wo), of more than one pixel; None if the generator
+            makes them.
+        generator (BatchGenerator): The atom generator, or its rest.
         atom_bases (Tensor, optional): psi, as for :func:`adaptive_conv2d`.
         weight (Tensor): A, shape (C_out, C/groups * m, 1, 1).
         bias (Tensor, optional): Shape (C_out, ).
         geometry (ConvGeometry): Stride, padding, dilation and groups.
+        size (Tuple[int, int]): Ho and Wo.
 
     Returns:
         Tuple: The output y (B, C_out, Ho, Wo); and means and biased variances
         (float64) of the first and of the second norm.
     """
-    arguments: Any = input, maps, weight, atom_bases, geometry, generator
+    arguments: Any = (input, maps, weight, atom_bases, geometry, size,
+                      generator)
     if torch.is_grad_enabled():
         output, *moments = _BatchGeneratedConv2d.apply(
             *arguments, *generator.parameters)
     else:
-        output, batch = _compute(*arguments)
+        output, _, batch = _compute(*arguments)
         moments = batch.moments
     if bias is not None:
         output = output + bias[:, None, None]

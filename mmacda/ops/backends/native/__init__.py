@@ -65,13 +65,13 @@ def _declare(functions: ctypes.CDLL) -> _Library:
     functions.mmacda_backward.restype = None
     functions.mmacda_batch_floats.argtypes = [pointer, number]
     functions.mmacda_batch_floats.restype = size
-    functions.mmacda_batch_norms.argtypes = [pointer] * 7 + [
+    functions.mmacda_batch_norms.argtypes = [pointer] * 9 + [
         ctypes.c_double
     ] * 2 + [pointer] * 4 + [number, pointer]
     functions.mmacda_batch_norms.restype = None
-    functions.mmacda_batch_backward_floats.argtypes = [pointer, number]
+    functions.mmacda_batch_backward_floats.argtypes = [pointer, number, number]
     functions.mmacda_batch_backward_floats.restype = size
-    functions.mmacda_batch_norms_backward.argtypes = [pointer] * 16 + [
+    functions.mmacda_batch_norms_backward.argtypes = [pointer] * 20 + [
         number, pointer
     ]
     functions.mmacda_batch_norms_backward.restype = None
@@ -201,51 +201,69 @@ def _run_forward(plan: Plan, x: Tensor, maps: Tensor,
         address(y), address(memory), threads, _launcher(library))
 
 
-def forward_batch(x: Tensor, maps: Tensor, num_atoms: int, tanh: bool,
-                  second_weight: Tensor, first: Affine, second: Affine,
+def forward_batch(x: Tensor, maps: Optional[Tensor], num_atoms: int,
+                  tanh: bool, first_weight: Optional[Tensor], first: Affine,
+                  second_weight: Tensor, second: Affine,
                   atom_bases: Optional[Tensor], weight: Tensor,
-                  geometry: ConvGeometry) -> Tuple[Tensor, Batch]:
+                  geometry: ConvGeometry,
+                  size: Tuple[int, int]) -> Tuple[Tensor, Tensor, Batch]:
     """:func:`forward_generated` with both norms' statistics of this batch.
 
-    ``maps`` are those in front of the first norm, and Tanh follows it.
+    ``maps`` are those in front of the first norm, and Tanh follows it. With
+    a ``first_weight`` (H, C, 1, 1) they are made of x. ``size`` is (Ho, Wo).
+
+    Returns:
+        Tuple: y, the maps and what is known of the batch.
     """
-    x, maps, weight = make_dense(x), make_dense(maps), weight.contiguous()
+    x, weight = make_dense(x), weight.contiguous()
+    if first_weight is not None:
+        first_weight = first_weight.contiguous()
+        shape = x.shape[0], first_weight.shape[0], *size
+        maps = torch.empty(
+            shape, dtype=x.dtype, memory_format=memory_format_of(x))
+    assert maps is not None
+    maps = make_dense(maps)
     y = _output(x, maps, weight)
     plan = make_plan(x, maps, num_atoms, atom_bases, y, geometry,
                      *second_weight.shape[:2], tanh + 2)
     library = _loaded()
-    batch = measure(library.functions, _launcher(library), plan, maps,
+    batch = measure(library.functions, _launcher(library), plan,
+                    None if first_weight is None else x, first_weight, maps,
                     second_weight.contiguous(), first, second)
     _run_forward(plan, x, maps, batch.matrix, batch.hidden_norm, weight, y)
-    return y, batch
+    return y, maps, batch
 
 
 def backward_batch(grad_output: Tensor, x: Tensor, maps: Tensor,
-                   num_atoms: int, tanh: bool, second_weight: Tensor,
-                   first: Affine, second: Affine, batch: Batch,
+                   num_atoms: int, tanh: bool,
+                   first_weight: Optional[Tensor], first: Affine,
+                   second_weight: Tensor, second: Affine, batch: Batch,
                    atom_bases: Optional[Tensor], weight: Tensor,
                    geometry: ConvGeometry, needs: Sequence[bool]) -> tuple:
     """Gradients of x, maps, the generator's parameters and weight.
 
-    ``needs`` are those of x, of anything in front of the hidden maps' Tanh,
-    of the second convolution or its norm, and of weight.
+    ``needs`` are those of x, of anything in front of the hidden maps' Tanh
+    but x, of the second convolution or its norm, and of weight.
     """
     maps, second_weight = make_dense(maps), second_weight.contiguous()
+    x, grad_output = make_dense(x), make_dense(grad_output)
     generator = Generator(batch.matrix, num_atoms, tanh, batch.hidden_norm)
+    needs_maps = needs[1] or first_weight is not None and needs[0]
     # The second norm's statistics lead from its gradients to the maps.
-    needs = (needs[0], needs[1], needs[1] or needs[2], needs[3])
     grad_x, grad_hidden, grad_matrix, grad_weight = _backward(
         grad_output, x, maps, generator, num_atoms, atom_bases, weight,
-        geometry, needs)
+        geometry, (needs[0], needs_maps, needs_maps or needs[2], needs[3]))
     if grad_matrix is None:
-        return grad_x, None, (None, ) * 5, grad_weight
+        return grad_x, None, (None, ) * 6, grad_weight
     library = _loaded()
-    plan = make_plan(make_dense(x), maps, num_atoms, atom_bases,
-                     make_dense(grad_output), geometry,
+    plan = make_plan(x, maps, num_atoms, atom_bases, grad_output, geometry,
                      *second_weight.shape[:2], tanh + 2)
+    source: tuple = (None, None, None)
+    if first_weight is not None:
+        source = grad_x, x, first_weight.contiguous()
     grads = differentiate(library.functions, _launcher(library), plan,
-                          grad_matrix, grad_hidden, maps, second_weight,
-                          first, second, batch)
+                          grad_matrix, grad_hidden, *source, maps,
+                          second_weight, first, second, batch)
     return grad_x, grad_hidden, grads, grad_weight
 
 

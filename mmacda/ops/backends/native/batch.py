@@ -41,7 +41,8 @@ def _address(tensor: Optional[Tensor]) -> Optional[int]:
     return None if tensor is None else address(tensor)
 
 
-def measure(functions, launcher: Optional[int], plan: Plan, maps: Tensor,
+def measure(functions, launcher: Optional[int], plan: Plan,
+            x: Optional[Tensor], first_weight: Optional[Tensor], maps: Tensor,
             weight: Tensor, first: Affine, second: Affine) -> Batch:
     """Statistics of a batch.
 
@@ -49,6 +50,9 @@ def measure(functions, launcher: Optional[int], plan: Plan, maps: Tensor,
         functions (ctypes.CDLL): The library.
         launcher (int, optional): Of its threads.
         plan (Plan): Of the adaptive convolution's call.
+        x (Tensor, optional): Its input.
+        first_weight (Tensor, optional): Of a pointwise first convolution,
+            (H, C, 1, 1); then ``maps`` are made here.
         maps (Tensor): In front of the first norm, shape (B, H, Ho, Wo).
         weight (Tensor): Of the second convolution, (m * J, H, 1, 1).
         first (Affine): The norm in front of the hidden maps' Tanh.
@@ -62,8 +66,9 @@ def measure(functions, launcher: Optional[int], plan: Plan, maps: Tensor,
     threads = plan.threads()
     memory = plan.memory(functions.mmacda_batch_floats, threads)
     functions.mmacda_batch_norms(
-        plan.address, address(maps), address(weight), _address(first.gamma),
-        _address(first.beta), _address(second.gamma), _address(second.beta),
+        plan.address, _address(x), _address(first_weight), address(maps),
+        address(weight), *map(_address, (first.gamma, first.beta,
+                                         second.gamma, second.beta)),
         first.eps, second.eps, address(hidden_norm), address(matrix),
         address(saved), address(memory), threads, launcher)
     # The layout of csrc/batch.h:unfold_saved.
@@ -75,7 +80,8 @@ def measure(functions, launcher: Optional[int], plan: Plan, maps: Tensor,
 
 def differentiate(functions, launcher: Optional[int], plan: Plan,
                   grad_matrix: Tensor, grad_hidden: Optional[Tensor],
-                  maps: Tensor, weight: Tensor, first: Affine,
+                  grad_x: Optional[Tensor], x: Optional[Tensor],
+                  first_weight: Optional[Tensor], maps: Tensor, weight: Tensor, first: Affine,
                   second: Affine, batch: Batch) -> Tuple:
     """Gradients of both norms and of the second convolution.
 
@@ -85,30 +91,37 @@ def differentiate(functions, launcher: Optional[int], plan: Plan,
         plan (Plan): That of :func:`measure`.
         grad_matrix (Tensor): Rows as mmacda_generator_pitch says.
         grad_hidden (Tensor, optional): Of the hidden maps behind the Tanh;
-            the gradient of ``maps`` is written over it.
-        maps (Tensor): As in :func:`measure`.
+            the gradient of ``maps`` is written over it, unless x is given.
+        grad_x (Tensor, optional): That of x, to which is added.
+        x (Tensor, optional): As in :func:`measure`.
+        first_weight (Tensor, optional): Likewise.
+        maps (Tensor): Likewise.
         weight (Tensor): Likewise.
         first (Affine): Likewise.
         second (Affine): Likewise.
         batch (Batch): What it returned.
 
     Returns:
-        Tuple: Of the first norm's gamma and beta, the weight, the second
-        norm's gamma and beta; None where there is none.
+        Tuple: Of the first weight, the first norm's gamma and beta, the
+        weight, the second norm's gamma and beta; None where there is none.
     """
     grads = [
         None if t is None else torch.empty_like(t)
-        for t in (first.gamma, first.beta, weight, second.gamma, second.beta)
+        for t in (first_weight, first.gamma, first.beta, weight,
+                  second.gamma, second.beta)
     ]
     if grad_hidden is None:
-        grads[:2] = None, None
-    gamma1, beta1, grad_weight, gamma2, beta2 = map(_address, grads)
+        grads[:3] = None, None, None
+    grad_first, gamma1, beta1, grad_weight, gamma2, beta2 = map(
+        _address, grads)
     threads = plan.threads()
-    memory = plan.memory(functions.mmacda_batch_backward_floats, threads)
+    memory = plan.memory(functions.mmacda_batch_backward_floats,
+                         first_weight is not None, threads)
     functions.mmacda_batch_norms_backward(
         plan.address, address(grad_matrix), _address(grad_hidden),
-        address(maps), address(weight), _address(first.gamma),
+        _address(x), _address(first_weight), address(maps), address(weight), _address(first.gamma),
         _address(first.beta), _address(second.gamma),
-        address(batch.hidden_norm), address(batch.saved), grad_weight, gamma1,
-        beta1, gamma2, beta2, address(memory), threads, launcher)
+        address(batch.hidden_norm), address(batch.saved), _address(grad_x),
+        grad_first, grad_weight, gamma1, beta1, gamma2, beta2,
+        address(memory), threads, launcher)
     return tuple(grads)

@@ -20,7 +20,10 @@ typedef struct {
   tiling tiling;
   team team;
   int64_t chunks;
-  const float *u, *weight, *gamma1, *beta1, *gamma2, *beta2;
+  /* Where the first convolution is pointwise, u = first x is made here. */
+  const float *x, *first;
+  float *u;
+  const float *weight, *gamma1, *beta1, *gamma2, *beta2;
   double eps1, eps2, pixels;
   float *hidden_norm, *matrix; /* see generator.h: to be made */
   /* Of the first norm [H]; mean of h [H]; of the second norm [rows]; then
@@ -30,7 +33,7 @@ typedef struct {
   float *centre;                     /* [H], near the mean of h */
   double *moments, *gram, *products; /* by chunk; and Cov(h) */
   /* Backward: */
-  float *dh, *turned, *constant, *dweight, *dgamma1, *dbeta1, *dgamma2,
+  float *dh, *dx, *dfirst, *first_sums, *turned, *dweight, *dgamma1, *dbeta1, *dgamma2,
       *dbeta2, *slope, *offset_g, *offset_u;
   const float *dmatrix;
   int64_t dmatrix_pitch;
@@ -52,6 +55,13 @@ static void unfold_saved(batch *k, double *saved) {
   k->variance2 = k->mean2 + rows;
   k->inverse2 = k->variance2 + rows;
   k->spread = k->inverse2 + rows;
+}
+
+/* Of x at the pixels of the output. */
+static strides pixel_strides(const problem *p) {
+  strides s = p->x;
+  s.row *= p->stride_h, s.column *= p->stride_w;
+  return s;
 }
 
 static double *take_doubles(float **memory, int64_t *total, int64_t count) {

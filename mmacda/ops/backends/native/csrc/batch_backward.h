@@ -107,31 +107,79 @@ static void unfold_first_norm(batch *k) {
   }
 }
 
-/* By tile. */
+static int64_t first_pitch(const problem *p) {
+  return round_up(p->channels, LANES);
+}
+
+/* Adds what du of a tile gives to x, and to the first convolution. */
+static void undo_first(const batch *k, const tile *t, const float *du,
+                       float *x, float *sums, int add) {
+  const problem *p = k->p;
+  int64_t pitch = k->tiling.pitch, inputs = p->channels, channels = p->hidden;
+  int64_t vectors = (t->pixels + LANES - 1) / LANES, wide = first_pitch(p);
+  float *xt = x + inputs * pitch;
+  strides at = pixel_strides(p);
+  read_tile(p, t, inputs, k->x, at, x, pitch);
+  transpose(x, inputs, t->pixels, pitch, xt, wide);
+  multiply(channels, wide / LANES, t->pixels, (left_side){du, pitch, 1, 0}, 0,
+           xt, wide, sums, wide, add);
+  if (!k->dx) return;
+  read_tile(p, t, inputs, k->dx, at, x, pitch);
+  multiply(inputs, vectors, channels, (left_side){k->first, 1, inputs, 0}, 0,
+           du, pitch, x, pitch, 1);
+  write_tile(p, t, inputs, k->dx, at, x, pitch);
+}
+
+/* By chunk: du, written over dh or handed on. */
 static void normalise_unit(void *argument, int64_t unit, float *scratch) {
   batch *k = argument;
   const problem *p = k->p;
   int64_t pitch = k->tiling.pitch, channels = p->hidden;
   float *grad = scratch, *u = grad + channels * pitch;
-  tile t = get_tile(p, &k->tiling, unit);
-  int64_t vectors = (t.pixels + LANES - 1) / LANES;
-  read_tile(p, &t, channels, k->dh, p->h, grad, pitch);
-  read_tile(p, &t, channels, k->u, p->h, u, pitch);
-  for (int64_t c = 0; c < channels; c++) {
-    float slope = k->slope[c], by_u = k->offset_u[c];
-    float constant = k->offset_g[c], mean = (float)k->mean1[c];
-    for (int64_t i = 0; i < vectors; i++) {
-      int64_t at = c * pitch + i * LANES;
-      store(grad + at, slope * load(grad + at) +
-                           (by_u * (load(u + at) - mean) + constant));
+  int64_t start = chunk_start(k, unit);
+  for (int64_t n = start; n < chunk_start(k, unit + 1); n++) {
+    tile t = get_tile(p, &k->tiling, n);
+    int64_t vectors = (t.pixels + LANES - 1) / LANES;
+    read_tile(p, &t, channels, k->dh, p->h, grad, pitch);
+    read_tile(p, &t, channels, k->u, p->h, u, pitch);
+    for (int64_t c = 0; c < channels; c++) {
+      float slope = k->slope[c], by_u = k->offset_u[c];
+      float constant = k->offset_g[c], mean = (float)k->mean1[c];
+      for (int64_t i = 0; i < vectors; i++) {
+        int64_t at = c * pitch + i * LANES;
+        store(grad + at, slope * load(grad + at) +
+                             (by_u * (load(u + at) - mean) + constant));
+      }
     }
+    if (k->first)
+      undo_first(k, &t, grad, u,
+                 k->first_sums + unit * channels * first_pitch(p),
+                 n > start);
+    else
+      write_tile(p, &t, channels, k->dh, p->h, grad, pitch);
   }
-  write_tile(p, &t, channels, k->dh, p->h, grad, pitch);
+}
+
+/* By channel: a row of the first convolution's gradient. */
+static void first_unit(void *argument, int64_t unit, float *scratch) {
+  batch *k = argument;
+  int64_t inputs = k->p->channels, wide = first_pitch(k->p);
+  float *row = k->dfirst + unit * inputs;
+  (void)scratch;
+  memset(row, 0, inputs * sizeof(float));
+  for (int64_t n = 0; n < k->chunks; n++) {
+    const float *part =
+        k->first_sums + (n * k->p->hidden + unit) * wide;
+    for (int64_t c = 0; c < inputs; c++) row[c] += part[c];
+  }
 }
 
 static int64_t lay_out_batch_backward(batch *k, float *memory) {
   int64_t total = 0, channels = k->p->hidden, rows = generator_rows(k->p);
-  int64_t tiles = (4 * channels + 1) * k->tiling.pitch;
+  int64_t pitch = k->tiling.pitch, tiles = (4 * channels + 1) * pitch;
+  int64_t wide = k->first ? first_pitch(k->p) : 0;
+  tiles = larger(tiles, (channels + larger(channels, wide)) * pitch +
+                            k->tiling.pixels * wide + LANES);
   k->centre = take(&memory, &total, channels);
   k->slope = take(&memory, &total, channels);
   k->offset_g = take(&memory, &total, channels);
@@ -140,28 +188,34 @@ static int64_t lay_out_batch_backward(batch *k, float *memory) {
   k->pulled = take_doubles(&memory, &total, rows);
   k->dvariance = take_doubles(&memory, &total, rows);
   k->moments = take_doubles(&memory, &total, k->chunks * channels * 2);
+  k->first_sums = take(&memory, &total, k->chunks * channels * wide);
   k->team.scratch_size = round_up(larger(tiles, 2 * channels), LANES);
   k->team.scratch =
       take(&memory, &total, k->team.scratch_size * k->team.threads);
   return total;
 }
 
-int64_t mmacda_batch_backward_floats(const problem *p, int threads) {
-  batch k = {.p = p, .team = {.threads = threads}};
+int64_t mmacda_batch_backward_floats(const problem *p, int first,
+                                     int threads) {
+  static const float any;
+  batch k = {.p = p, .first = first ? &any : NULL,
+             .team = {.threads = threads}};
   begin_batch(&k, NULL);
   return lay_out_batch_backward(&k, NULL);
 }
 
 /* From dmatrix, with rows of mmacda_generator_pitch floats, and dh, over
  * which du is written; without dh gradients of the second norm and W alone.
- * Those that are null are not wanted; dweight always is. */
+ * With `first`, dh is spoilt, and what du gives is added to dx. Those that
+ * are null are not wanted; dweight always is, and dfirst with `first`. */
 void mmacda_batch_norms_backward(
-    const problem *p, const float *dmatrix, float *dh, const float *u,
-    const float *weight, const float *gamma1, const float *beta1,
+    const problem *p, const float *dmatrix, float *dh, const float *x,
+    const float *first, const float *u, const float *weight, const float *gamma1, const float *beta1,
     const float *gamma2, const float *hidden_norm, const double *saved,
-    float *dweight, float *dgamma1, float *dbeta1, float *dgamma2,
-    float *dbeta2, float *memory, int threads, launcher launch) {
-  batch k = {.p = p, .u = u, .weight = weight, .gamma1 = gamma1,
+    float *dx, float *dfirst, float *dweight, float *dgamma1, float *dbeta1,
+    float *dgamma2, float *dbeta2, float *memory, int threads, launcher launch) {
+  batch k = {.p = p, .x = x, .first = first, .u = (float *)u,
+             .weight = weight, .gamma1 = gamma1, .dx = dx, .dfirst = dfirst,
              .beta1 = beta1, .gamma2 = gamma2, .dmatrix = dmatrix,
              .hidden_norm = (float *)hidden_norm, .dh = dh,
              .dweight = dweight, .dgamma1 = dgamma1, .dbeta1 = dbeta1,
@@ -178,6 +232,7 @@ void mmacda_batch_norms_backward(
   run_units(&k.team, p->hidden, turn_unit);
   run_units(&k.team, k.chunks, undo_unit);
   unfold_first_norm(&k);
-  run_units(&k.team, k.tiling.tiles, normalise_unit);
+  run_units(&k.team, k.chunks, normalise_unit);
+  if (first) run_units(&k.team, p->hidden, first_unit);
 }
 #endif

@@ -4,6 +4,20 @@
 #define MMACDA_BATCH_FORWARD_H
 #include "batch.h"
 
+/* u of a tile: read, or made and written. */
+static void make_maps(const batch *k, const tile *t, float *u, float *x) {
+  int64_t pitch = k->tiling.pitch, channels = k->p->hidden;
+  int64_t inputs = k->p->channels;
+  if (!k->first) {
+    read_tile(k->p, t, channels, k->u, k->p->h, u, pitch);
+    return;
+  }
+  read_tile(k->p, t, inputs, k->x, pixel_strides(k->p), x, pitch);
+  multiply(channels, (t->pixels + LANES - 1) / LANES, inputs,
+           (left_side){k->first, inputs, 1, 0}, 0, x, pitch, u, pitch, 0);
+  write_tile(k->p, t, channels, k->u, k->p->h, u, pitch);
+}
+
 /* By chunk: [channel][mean, squares] of u. */
 static void moments_unit(void *argument, int64_t unit, float *scratch) {
   batch *k = argument;
@@ -13,7 +27,7 @@ static void moments_unit(void *argument, int64_t unit, float *scratch) {
   for (int64_t n = chunk_start(k, unit); n < chunk_start(k, unit + 1); n++) {
     tile t = get_tile(k->p, &k->tiling, n);
     double total = count;
-    read_tile(k->p, &t, channels, k->u, k->p->h, scratch, pitch);
+    make_maps(k, &t, scratch, scratch + channels * pitch);
     for (int64_t c = 0; c < channels; c++) {
       const float *values = scratch + c * pitch;
       float mean = add_up(values, t.pixels) / t.pixels;
@@ -147,8 +161,9 @@ static int64_t lay_out_batch(batch *k, float *memory) {
   k->products = take_doubles(&memory, &total, channels * channels);
   k->team.scratch_size =
       round_up((channels + 1) * k->tiling.pitch +
-                   k->tiling.pixels * hidden_pitch(k->p) +
-                   gram_size(k->p) + LANES,
+                   larger(k->tiling.pixels * hidden_pitch(k->p) +
+                              gram_size(k->p) + LANES,
+                          k->p->channels * k->tiling.pitch),
                LANES);
   k->team.scratch =
       take(&memory, &total, k->team.scratch_size * k->team.threads);
@@ -163,14 +178,16 @@ int64_t mmacda_batch_floats(const problem *p, int threads) {
   return lay_out_batch(&k, NULL);
 }
 
-/* Scales and shifts of both norms, and what backward needs of the batch. */
-void mmacda_batch_norms(const problem *p, const float *u,
-                        const float *weight, const float *gamma1,
+/* Scales and shifts of both norms, and what backward needs of the batch.
+ * With `first`, u is made of x. */
+void mmacda_batch_norms(const problem *p, const float *x, const float *first,
+                        float *u, const float *weight, const float *gamma1,
                         const float *beta1, const float *gamma2,
                         const float *beta2, double eps1, double eps2,
                         float *hidden_norm, float *matrix, double *saved,
                         float *memory, int threads, launcher launch) {
-  batch k = {.p = p, .u = u, .weight = weight, .gamma1 = gamma1,
+  batch k = {.p = p, .x = x, .first = first, .u = u,
+             .weight = weight, .gamma1 = gamma1,
              .beta1 = beta1, .gamma2 = gamma2, .beta2 = beta2, .eps1 = eps1,
              .eps2 = eps2, .hidden_norm = hidden_norm, .matrix = matrix};
   k.team = (team){.threads = threads, .launch = launch, .call = &k};
