@@ -17,7 +17,7 @@ OPS_FLOORS = (
     ('registered_op', ),
     ('differentiate', ),
     ('functional', ),
-    ('generated', 'batch_generated'),
+    ('generated', 'batch_generated', 'evaluated'),
     ('build', '__init__'),
 )
 # What each of these folders may import of the package.

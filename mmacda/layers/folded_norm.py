@@ -5,7 +5,7 @@ The statistics of ``v = W h`` over a batch follow from those of ``h``:
 behind a pointwise convolution needs no pass over its output, which then need
 not be in memory at all.
 """
-from typing import Any, Optional, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import torch
 import torch.distributed as dist
@@ -77,7 +77,7 @@ def _fold_batch(matrix: Tensor, norm: Any, maps: Tensor) -> Tensor:
     group = processes_of(norm)
     folded, mean, variance, count = _FoldBatchNorm.apply(
         maps, matrix, norm.weight, norm.bias, norm.eps, group)
-    update_statistics(norm, mean, variance, count)
+    update_statistics((norm, ), (mean, variance * (count / (count - 1))))
     return folded
 
 
@@ -91,23 +91,32 @@ def processes_of(norm: Any) -> Any:
 
 
 @torch.no_grad()
-def update_statistics(norm: Any, mean: Tensor, variance: Tensor,
-                      count: int) -> None:
+def update_statistics(norms: Sequence[Any],
+                      moments: Sequence[Tensor]) -> None:
     """Running statistics as _BatchNorm.forward keeps them.
 
-    ``variance`` is the biased one of ``count`` values.
+    Args:
+        norms (Sequence[nn.Module]): Of any number.
+        moments (Sequence[Tensor]): Mean and unbiased variance of each.
     """
-    if not (norm.training and norm.track_running_stats):
-        return
-    variance = variance * (count / (count - 1))
-    factor = norm.momentum
-    if norm.num_batches_tracked is not None:
-        norm.num_batches_tracked.add_(1)
-        if factor is None:
-            factor = 1 / norm.num_batches_tracked.item()
-    factor = factor or 0.0
-    norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), factor)
-    norm.running_var.lerp_(variance.to(norm.running_var.dtype), factor)
+    by_factor: Dict[float, Tuple[list, list]] = {}
+    counts = []
+    for n, norm in enumerate(norms):
+        if not (norm.training and norm.track_running_stats):
+            continue
+        buffers, factor = norm._buffers, norm.momentum
+        count = buffers['num_batches_tracked']
+        if count is not None:
+            if factor is None:
+                factor = 1 / (count.item() + 1)
+            counts.append(count)
+        old, new = by_factor.setdefault(factor or 0.0, ([], []))
+        old += buffers['running_mean'], buffers['running_var']
+        new += (m.to(o.dtype) for m, o in zip(moments[2 * n:], old[-2:]))
+    if counts:  # all at once: a call takes longer than a small layer's sums
+        torch._foreach_add_(counts, 1)
+    for factor, (old, new) in by_factor.items():
+        torch._foreach_lerp_(old, new, factor)
 
 
 def moments(maps: Tensor) -> Tuple[int, Tensor, Tensor]:

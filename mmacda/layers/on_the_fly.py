@@ -19,7 +19,8 @@ from ..ops.backends import ENVIRONMENT_VARIABLE, GENERATING
 from ..ops.batch_generated import (Affine, BatchGenerator,
                                    adaptive_conv2d_batch_generated,
                                    serves_batch)
-from ..ops.tracing import is_looked_at
+from ..ops.evaluated import Evaluated, adaptive_conv2d_evaluated
+from ..ops.tracing import is_looked_at, is_plain
 from .atom_generator import AtomGenerator, GeneratorConv2d
 from .folded_norm import (fold_norm, processes_of, scale_and_shift,
                           update_statistics)
@@ -27,11 +28,8 @@ from .folded_norm import (fold_norm, processes_of, scale_and_shift,
 BATCH_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 NORMS = (*BATCH_NORMS, nn.Identity)
 ACTIVATIONS = (nn.Tanh, nn.Identity)
-# The dictionaries that nn.Module.__call__ looks into; there is no public way
-# to ask whether somebody is listening.
-HOOKS = ('_forward_hooks', '_forward_pre_hooks', '_backward_hooks',
-         '_backward_pre_hooks')
 
+USED = 'conv1', 'conv2', 'norm1', 'norm2'
 
 # Hidden values below which the plain way's few calls take less time than what
 # folding the norms takes: without gradients, and with them, where the
@@ -43,7 +41,9 @@ def why_plain(generator: Any) -> Optional[str]:
     """Why this generator's coefficients are not made on the fly, or None."""
     if type(generator) is not AtomGenerator:
         return f'the generator is a {type(generator).__name__}'
-    conv, norm, act = generator.conv2, generator.norm2, generator.act2
+    # By name: nn.Module's attributes take longer than all that is asked here.
+    modules = generator._modules
+    conv, norm, act = modules['conv2'], modules['norm2'], modules['act2']
     if type(conv) is not GeneratorConv2d or conv.kernel_size != (1, 1):
         return 'its second convolution is not a pointwise one'
     if type(norm) not in NORMS or (conv.bias is not None
@@ -57,7 +57,10 @@ def why_plain(generator: Any) -> Optional[str]:
 
 
 def _is_watched(module: Any) -> bool:
-    return any(getattr(module, name, None) for name in HOOKS)
+    # The dictionaries that nn.Module.__call__ looks into; there is no public
+    # way to ask whether somebody is listening.
+    return bool(module._forward_hooks or module._forward_pre_hooks
+                or module._backward_hooks or module._backward_pre_hooks)
 
 
 def _is_everything_watched() -> bool:
@@ -88,27 +91,28 @@ def why_plain_now(generator: Any, x: Tensor,
     reason = why_plain(generator)
     if reason is None and _is_small(generator, x):
         return 'the maps are small'
-    if reason is None and is_looked_at(*_tensors(generator)):
+    if reason is None and not all(map(is_plain, _tensors(generator))):
         return 'a parameter stands for something else'
     return reason
 
 
 def _is_small(generator: Any, x: Tensor) -> bool:
-    stride_h, stride_w = generator.conv1.stride
-    pixels = x.shape[0] * x.shape[2] * x.shape[3] // (stride_h * stride_w)
+    conv = generator._modules['conv1']
+    stride_h, stride_w = conv.stride
+    batch, _, height, width = x.shape
+    pixels = batch * height * width // (stride_h * stride_w)
     least = LEAST_TRAINED_VALUES if torch.is_grad_enabled() else LEAST_VALUES
-    return pixels * generator.conv1.out_channels < least
+    return pixels * conv.out_channels < least
 
 
 def _tensors(generator: Any) -> list:
     """Those that are used without their modules being called."""
-    modules = (generator.conv1, generator.conv2, generator.norm1,
-               generator.norm2)
-    return [
-        tensor for module in modules
-        for tensor in (*module._parameters.values(),
-                       *module._buffers.values())
-    ]
+    modules = generator._modules
+    found: list = []
+    for name in USED:
+        found += modules[name]._parameters.values()
+        found += modules[name]._buffers.values()
+    return found
 
 
 def convolve(layer: Any, x: Tensor, weight: Tensor,
@@ -122,6 +126,11 @@ def convolve(layer: Any, x: Tensor, weight: Tensor,
         output = _convolve_batch(layer, x, weight, bias)
         if output is not None:
             return output
+    elif not torch.is_grad_enabled() and layer.padding_mode == 'zeros' \
+            and _folds(generator) and _reads_input(generator):
+        output = _evaluate(layer, x, weight, bias)
+        if output is not None:
+            return output
     hidden, rest = prepare(generator, x, layer.num_atoms)
     return adaptive_conv2d_generated(
         layer._margin(x),
@@ -132,6 +141,25 @@ def convolve(layer: Any, x: Tensor, weight: Tensor,
         bias,
         *layer._geometry,
         backend=layer.backend)
+
+
+def _evaluate(layer: Any, x: Tensor, weight: Tensor,
+              bias: Optional[Tensor]) -> Optional[Tensor]:
+    """All of a layer in evaluation at once, where that is served."""
+    generator = layer._modules['atom_generator']
+    modules = generator._modules
+    if type(modules['norm2']) not in BATCH_NORMS:
+        return None
+    generator.check_input(x)
+    first, second = (
+        Evaluated(conv._parameters['weight'], norm._buffers['running_mean'],
+                  norm._buffers['running_var'], norm._parameters['weight'],
+                  norm._parameters['bias'], norm.eps)
+        for conv, norm in ((modules['conv1'], modules['norm1']),
+                           (modules['conv2'], modules['norm2'])))
+    return adaptive_conv2d_evaluated(
+        x, first, second, layer.num_atoms, type(modules['act2']) is nn.Tanh,
+        layer.atom_bases, weight, bias, layer._geometry)
 
 
 def _convolve_batch(layer: Any, x: Tensor, weight: Tensor,
@@ -154,20 +182,20 @@ def _convolve_batch(layer: Any, x: Tensor, weight: Tensor,
                           layer.num_atoms, type(generator.act2) is nn.Tanh)
     output, moments = adaptive_conv2d_batch_generated(
         padded, maps, rest, bases, weight, bias, layer._geometry, size)
-    pixels = x.shape[0] * size[0] * size[1]
-    update_statistics(generator.norm1, *moments[:2], pixels)
-    update_statistics(generator.norm2, *moments[2:], pixels)
+    norms = generator.norm1, generator.norm2
+    update_statistics(norms, moments.split(
+        [norm.num_features for norm in norms for _ in range(2)]))
     return output
 
 
 def _derives_both_norms(generator: Any) -> bool:
     """Whether both are batch norms by this batch, with Tanh in between."""
-    norms = generator.norm1, generator.norm2
-    return type(generator.act1) is nn.Tanh \
-        and not _is_watched(generator.act1) \
-        and not _is_watched(generator.norm1) \
-        and all(type(norm) in BATCH_NORMS and _uses_batch(norm)
-                and processes_of(norm) is None for norm in norms)
+    modules = generator._modules
+    norms, act = (modules['norm1'], modules['norm2']), modules['act1']
+    return all(type(norm) in BATCH_NORMS and _uses_batch(norm)
+               and processes_of(norm) is None for norm in norms) \
+        and type(act) is nn.Tanh \
+        and not _is_watched(act) and not _is_watched(norms[0])
 
 
 def _affine(norm: Any) -> Affine:
@@ -199,7 +227,7 @@ def prepare(generator: Any,
 
 def _reads_input(generator: Any) -> bool:
     """Whether the tile can take over the first convolution too."""
-    conv = generator.conv1
+    conv = generator._modules['conv1']
     return type(conv) is GeneratorConv2d and conv.kernel_size == (1, 1) \
         and conv.bias is None and not any(conv.padding + generator.crop) \
         and not _is_watched(conv)
@@ -225,12 +253,13 @@ def _fold(generator: Any, hidden: Tensor, num_atoms: int,
 
 def _folds(generator: Any) -> bool:
     """Whether the tile can take over the first norm and activation."""
-    norm, act = generator.norm1, generator.act1
+    modules = generator._modules
+    norm, act = modules['norm1'], modules['act1']
     return type(act) is nn.Tanh and type(norm) in BATCH_NORMS \
-        and not _uses_batch(norm) and not _uses_batch(generator.norm2) \
+        and not _uses_batch(norm) and not _uses_batch(modules['norm2']) \
         and not _is_watched(norm) and not _is_watched(act)
 
 
 def _uses_batch(norm: nn.Module) -> bool:
-    return type(norm) is not nn.Identity and (norm.training
-                                              or norm.running_mean is None)
+    return type(norm) is not nn.Identity and (
+        norm.training or norm._buffers['running_mean'] is None)

@@ -13,8 +13,6 @@ from .functional import adaptive_conv2d
 from .geometry import ConvGeometry
 from .tracing import is_recorded, is_transformed
 
-Moments = Tuple[Tensor, Tensor, Tensor, Tensor]
-
 
 class BatchGenerator(NamedTuple):
     """An atom generator in training.
@@ -79,9 +77,9 @@ class _BatchGeneratedConv2d(torch.autograd.Function):
         ctx.save_for_backward(x, made if maps is None else maps, weight,
                               bases, *parameters)
         ctx.options = geometry, generator.replaced((None, ) * 6), batch
-        ctx.mark_non_differentiable(*batch.moments)
+        ctx.mark_non_differentiable(batch.moments)
         ctx.set_materialize_grads(False)
-        return (output, *batch.moments)
+        return output, batch.moments
 
     @staticmethod
     def backward(ctx, grad_output, *_):
@@ -172,7 +170,7 @@ def adaptive_conv2d_batch_generated(
         input: Tensor, maps: Optional[Tensor], generator: BatchGenerator,
         atom_bases: Optional[Tensor], weight: Tensor, bias: Optional[Tensor],
         geometry: ConvGeometry,
-        size: Tuple[int, int]) -> Tuple[Tensor, Moments]:
+        size: Tuple[int, int]) -> Tuple[Tensor, Tensor]:
     """:func:`adaptive_conv2d` of coefficients made at each pixel, in training.
 
     Neither hidden maps nor coefficients are in memory, forward or backward.
@@ -192,17 +190,18 @@ def adaptive_conv2d_batch_generated(
         size (Tuple[int, int]): Ho and Wo.
 
     Returns:
-        Tuple: The output y (B, C_out, Ho, Wo); and means and biased variances
-        (float64) of the first and of the second norm.
+        Tuple: The output y (B, C_out, Ho, Wo); and means (H', ) and unbiased
+        variances (H', ) of the first norm's maps, then those (m * J, ) of the
+        second's, one after the other.
     """
     arguments: Any = (input, maps, weight, atom_bases, geometry, size,
                       generator)
     if torch.is_grad_enabled():
-        output, *moments = _BatchGeneratedConv2d.apply(
+        output, moments = _BatchGeneratedConv2d.apply(
             *arguments, *generator.parameters)
     else:
         output, _, batch = _compute(*arguments)
         moments = batch.moments
     if bias is not None:
         output = output + bias[:, None, None]
-    return output, tuple(moments)
+    return output, moments

@@ -88,6 +88,12 @@ def check_geometry(tensors: Dict[str, Optional[Tensor]],
         return _check(shapes, *arguments)
 
 
+def check_geometry_of(shapes: Dict[str, Any],
+                      *arguments: Any) -> ConvGeometry:
+    """:func:`check_geometry` of shapes."""
+    return _check(shapes, *arguments)
+
+
 def _check(shapes, stride, padding, dilation, groups) -> ConvGeometry:
     geometry = ConvGeometry.checked(stride, padding, dilation, groups)
     _check_shapes(dict(shapes), geometry)

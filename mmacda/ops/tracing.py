@@ -63,8 +63,13 @@ def is_looked_at(*tensors: Optional[Tensor]) -> bool:
     return torch.jit.is_tracing() or is_compiling() \
         or torch.onnx.is_in_onnx_export() or is_transformed() \
         or bool(_count_modes()) \
-        or any(type(t) not in PLAIN_TYPES or t is not None and t.is_meta
-               for t in tensors)
+        or not all(map(is_plain, tensors))
+
+
+def is_plain(tensor: Any) -> bool:
+    """Whether it is a tensor of PyTorch's own with memory, or None."""
+    return type(tensor) in PLAIN_TYPES and (tensor is None
+                                            or not tensor.is_meta)
 
 
 def find_obstacle(first: Tensor,

@@ -21,9 +21,9 @@ def fresh(monkeypatch, tmp_path):
     """An empty cache folder, and no memory of an earlier build."""
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     monkeypatch.delenv('CC', raising=False)
-    native._load.cache_clear()
+    native.shared_library._load.cache_clear()
     yield tmp_path
-    native._load.cache_clear()
+    native.shared_library._load.cache_clear()
 
 
 def fake_compiler(folder, script):

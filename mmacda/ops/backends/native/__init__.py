@@ -4,11 +4,7 @@ The sources under ``csrc`` need no PyTorch headers; they are called through
 ctypes on raw pointers, without the interpreter lock. ``MMACDA_NATIVE=0``
 (or no, off, false) switches the backend off.
 """
-import ctypes
-import logging
-import os
-from functools import lru_cache
-from typing import NamedTuple, Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -19,65 +15,9 @@ from ...memory_format import make_dense, memory_format_of
 from ...tracing import find_obstacle
 from .. import stock
 from .batch import Affine, Batch, differentiate, measure
-from .limits import find_excess, is_switched_off
+from .shared_library import is_unavailable, library
+from .limits import find_excess, find_excess_of
 from .plan import Plan, address, make_plan
-
-logger = logging.getLogger('mmacda')
-
-
-class _Library(NamedTuple):
-    functions: ctypes.CDLL
-    launcher: Optional[int]  # GOMP_parallel of PyTorch's own threads
-    process: int
-
-
-@lru_cache(maxsize=None)
-def _load() -> Tuple[Optional[_Library], Optional[str]]:
-    """The library, or the reason why there is none (logged once)."""
-    from ...build import BuildError, build  # its own main module at times
-    try:
-        path, _ = build()
-        return _declare(ctypes.CDLL(str(path))), None
-    except (BuildError, OSError, AttributeError) as error:
-        reason = f'the native library is not available: {error}'
-        logger.warning('%s; PyTorch\'s operators serve instead, more slowly',
-                       reason)
-        return None, reason
-
-
-def _declare(functions: ctypes.CDLL) -> _Library:
-    pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
-    functions.mmacda_forward_floats.argtypes = [pointer, number]
-    functions.mmacda_forward_floats.restype = size
-    functions.mmacda_forward.argtypes = [pointer] * 10 + [number, pointer]
-    functions.mmacda_forward.restype = None
-    functions.mmacda_backward_floats.argtypes = [pointer, number, number]
-    functions.mmacda_backward_floats.restype = size
-    functions.mmacda_backward.argtypes = [pointer] * 12 + [
-        number, number, pointer
-    ]
-    functions.mmacda_fold_norm.argtypes = [size] * 2 + [pointer] * 5 + [
-        ctypes.c_double, pointer
-    ]
-    functions.mmacda_fold_norm.restype = None
-    functions.mmacda_generator_pitch.argtypes = [pointer]
-    functions.mmacda_generator_pitch.restype = size
-    functions.mmacda_backward.restype = None
-    functions.mmacda_batch_floats.argtypes = [pointer, number]
-    functions.mmacda_batch_floats.restype = size
-    functions.mmacda_batch_norms.argtypes = [pointer] * 9 + [
-        ctypes.c_double
-    ] * 2 + [pointer] * 4 + [number, pointer]
-    functions.mmacda_batch_norms.restype = None
-    functions.mmacda_batch_backward_floats.argtypes = [pointer, number, number]
-    functions.mmacda_batch_backward_floats.restype = size
-    functions.mmacda_batch_norms_backward.argtypes = [pointer] * 20 + [
-        number, pointer
-    ]
-    functions.mmacda_batch_norms_backward.restype = None
-    launcher = getattr(ctypes.CDLL(None), 'GOMP_parallel', None)
-    return _Library(functions, launcher and ctypes.cast(
-        launcher, pointer).value, os.getpid())
 
 
 def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
@@ -91,19 +31,7 @@ def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
         return 'a tensor is empty'
     return find_obstacle(x, alpha, atom_bases, weight) \
         or find_excess(alpha.shape, atom_bases, geometry) \
-        or is_switched_off() or _load()[1]
-
-
-def _loaded() -> _Library:
-    library, reason = _load()
-    if library is None:  # can_run says so before
-        raise RuntimeError(reason)
-    return library
-
-
-def _launcher(library: _Library) -> Optional[int]:
-    # The OpenMP runtime's threads do not survive a fork; plain ones do.
-    return library.launcher if os.getpid() == library.process else None
+        or is_unavailable()
 
 
 def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
@@ -192,13 +120,13 @@ def _run_forward(plan: Plan, x: Tensor, maps: Tensor,
                  matrix: Optional[Tensor], norm: Optional[Tensor],
                  weight: Tensor, y: Tensor, first: Optional[Tensor] = None,
                  bias: Optional[Tensor] = None) -> None:
-    library = _loaded()
+    functions, launcher = library()
     threads = plan.threads()
-    memory = plan.memory(library.functions.mmacda_forward_floats, threads)
-    library.functions.mmacda_forward(
+    memory = plan.memory(functions.mmacda_forward_floats, threads)
+    functions.mmacda_forward(
         plan.address, address(x), address(maps), _address(first),
         _address(matrix), _address(norm), address(weight), _address(bias),
-        address(y), address(memory), threads, _launcher(library))
+        address(y), address(memory), threads, launcher)
 
 
 def forward_batch(x: Tensor, maps: Optional[Tensor], num_atoms: int,
@@ -226,10 +154,9 @@ def forward_batch(x: Tensor, maps: Optional[Tensor], num_atoms: int,
     y = _output(x, maps, weight)
     plan = make_plan(x, maps, num_atoms, atom_bases, y, geometry,
                      *second_weight.shape[:2], tanh + 2)
-    library = _loaded()
-    batch = measure(library.functions, _launcher(library), plan,
-                    None if first_weight is None else x, first_weight, maps,
-                    second_weight.contiguous(), first, second)
+    batch = measure(*library(), plan, None if first_weight is None else x,
+                    first_weight, maps, second_weight.contiguous(), first,
+                    second)
     _run_forward(plan, x, maps, batch.matrix, batch.hidden_norm, weight, y)
     return y, maps, batch
 
@@ -255,15 +182,13 @@ def backward_batch(grad_output: Tensor, x: Tensor, maps: Tensor,
         geometry, (needs[0], needs_maps, needs_maps or needs[2], needs[3]))
     if grad_matrix is None:
         return grad_x, None, (None, ) * 6, grad_weight
-    library = _loaded()
     plan = make_plan(x, maps, num_atoms, atom_bases, grad_output, geometry,
                      *second_weight.shape[:2], tanh + 2)
     source: tuple = (None, None, None)
     if first_weight is not None:
         source = grad_x, x, first_weight.contiguous()
-    grads = differentiate(library.functions, _launcher(library), plan,
-                          grad_matrix, grad_hidden, *source, maps,
-                          second_weight, first, second, batch)
+    grads = differentiate(*library(), plan, grad_matrix, grad_hidden, *source,
+                          maps, second_weight, first, second, batch)
     return grad_x, grad_hidden, grads, grad_weight
 
 
@@ -280,7 +205,7 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
                      *options)
     need_x, need_maps, need_matrix, need_weight = needs
     flags = need_x + 4 * need_weight
-    library = _loaded()
+    functions, launcher = library()
     if need_maps or need_matrix:
         flags += 2
         if matrix is not None:
@@ -293,18 +218,18 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
         grad_maps = torch.empty_like(maps)
     if need_matrix:
         grad_matrix = x.new_empty(
-            len(matrix), library.functions.mmacda_generator_pitch(
+            len(matrix), functions.mmacda_generator_pitch(
                 plan.address))
     if need_weight:
         grad_weight = torch.empty_like(weight)
     threads = plan.threads()
-    memory = plan.memory(library.functions.mmacda_backward_floats, flags,
+    memory = plan.memory(functions.mmacda_backward_floats, flags,
                          threads)
-    library.functions.mmacda_backward(
+    functions.mmacda_backward(
         plan.address, address(grad_output), address(x), address(maps),
         _address(matrix), _address(norm), address(weight),
         *map(_address, (grad_x, grad_maps, grad_matrix, grad_weight)),
-        address(memory), flags, threads, _launcher(library))
+        address(memory), flags, threads, launcher)
     if grad_matrix is not None:
         grad_matrix = grad_matrix[:, :matrix.shape[1]]
     return grad_x, grad_maps, grad_matrix, grad_weight

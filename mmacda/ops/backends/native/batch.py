@@ -28,13 +28,13 @@ class Batch(NamedTuple):
         matrix (Tensor): Shape (m * J, H + 1), the second convolution with
             its norm.
         saved (Tensor): Float64, what backward needs.
-        moments (Tuple[Tensor, ...]): Views of it: means and biased variances
-            of the first norm (H, ) and of the second (m * J, ).
+        moments (Tensor): Shape (2 H + 2 m J, ): means and unbiased variances
+            of the first norm's maps, then of the second's.
     """
     hidden_norm: Tensor
     matrix: Tensor
     saved: Tensor
-    moments: Tuple[Tensor, Tensor, Tensor, Tensor]
+    moments: Tensor
 
 
 def _address(tensor: Optional[Tensor]) -> Optional[int]:
@@ -63,6 +63,7 @@ def measure(functions, launcher: Optional[int], plan: Plan,
     matrix = maps.new_empty(rows, hidden + 1)
     saved = torch.empty(
         4 * hidden + 3 * rows + rows * hidden, dtype=torch.float64)
+    moments = maps.new_empty(2 * (hidden + rows))
     threads = plan.threads()
     memory = plan.memory(functions.mmacda_batch_floats, threads)
     functions.mmacda_batch_norms(
@@ -70,19 +71,16 @@ def measure(functions, launcher: Optional[int], plan: Plan,
         address(weight), *map(_address, (first.gamma, first.beta,
                                          second.gamma, second.beta)),
         first.eps, second.eps, address(hidden_norm), address(matrix),
-        address(saved), address(memory), threads, launcher)
-    # The layout of csrc/batch.h:unfold_saved.
-    mean1, variance1, _, _, mean2, variance2, _ = saved.narrow(
-        0, 0, 4 * hidden + 3 * rows).split([hidden] * 4 + [rows] * 3)
-    return Batch(hidden_norm, matrix, saved,
-                 (mean1, variance1, mean2, variance2))
+        address(saved), address(moments), address(memory), threads, launcher)
+    return Batch(hidden_norm, matrix, saved, moments)
 
 
 def differentiate(functions, launcher: Optional[int], plan: Plan,
                   grad_matrix: Tensor, grad_hidden: Optional[Tensor],
                   grad_x: Optional[Tensor], x: Optional[Tensor],
-                  first_weight: Optional[Tensor], maps: Tensor, weight: Tensor, first: Affine,
-                  second: Affine, batch: Batch) -> Tuple:
+                  first_weight: Optional[Tensor], maps: Tensor,
+                  weight: Tensor, first: Affine, second: Affine,
+                  batch: Batch) -> Tuple:
     """Gradients of both norms and of the second convolution.
 
     Args:
@@ -119,8 +117,8 @@ def differentiate(functions, launcher: Optional[int], plan: Plan,
                          first_weight is not None, threads)
     functions.mmacda_batch_norms_backward(
         plan.address, address(grad_matrix), _address(grad_hidden),
-        _address(x), _address(first_weight), address(maps), address(weight), _address(first.gamma),
-        _address(first.beta), _address(second.gamma),
+        _address(x), _address(first_weight), address(maps), address(weight),
+        *map(_address, (first.gamma, first.beta, second.gamma)),
         address(batch.hidden_norm), address(batch.saved), _address(grad_x),
         grad_first, grad_weight, gamma1, beta1, gamma2, beta2,
         address(memory), threads, launcher)

@@ -41,7 +41,13 @@ def find_excess(alpha_shape: Sequence[int], atom_bases: Optional[Tensor],
     """Reason why a call exceeds 32-bit offsets, or None."""
     kernel = round(alpha_shape[2]**0.5) if atom_bases is None \
         else atom_bases.shape[2]
-    return _find_excess(alpha_shape[3], alpha_shape[4], kernel, geometry)
+    return find_excess_of(alpha_shape[3:], kernel, geometry)
+
+
+def find_excess_of(size: Sequence[int], kernel: int,
+                   geometry: ConvGeometry) -> Optional[str]:
+    """:func:`find_excess` of Ho, Wo and the side of the atoms."""
+    return _find_excess(size[0], size[1], kernel, geometry)
 
 
 @lru_cache(maxsize=256)

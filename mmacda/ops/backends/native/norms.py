@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...tracing import PLAIN_TYPES
-from .limits import is_switched_off
+from .shared_library import is_unavailable, library
 from .plan import address
 
 
@@ -29,24 +29,22 @@ def fold_norm(weight: Optional[Tensor], mean: Tensor, variance: Tensor,
         Tensor: (N, H + 1), the scaled weight and the shift; without a weight
         (2, N), scale and shift. None where PyTorch has to do it.
     """
-    from . import _load
     tensors = weight, mean, variance, gamma, beta
-    if not all(map(_is_readable, tensors)) or is_switched_off():
-        return None
-    library, _ = _load()
-    if library is None:
+    if not all(map(is_readable, tensors)) or is_unavailable():
         return None
     rows = len(mean)
     columns = 0 if weight is None else weight.shape[1]
     out = mean.new_empty((2, rows) if weight is None else (rows, columns + 1))
-    library.functions.mmacda_fold_norm(
+    functions, _ = library()
+    functions.mmacda_fold_norm(
         rows, columns, *(None if t is None else address(t) for t in tensors),
         eps, address(out))
     return out
 
 
-def _is_readable(tensor: Optional[Tensor]) -> bool:
+def is_readable(tensor: Optional[Tensor]) -> bool:
+    """Whether C can read a parameter as it is; None is none."""
     return tensor is None or (
         type(tensor) in PLAIN_TYPES and tensor.dtype is torch.float32
-        and tensor.device.type == 'cpu' and tensor.is_contiguous()
+        and tensor.is_cpu and tensor.is_contiguous()
         and not tensor.is_neg())

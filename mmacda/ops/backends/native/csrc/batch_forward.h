@@ -179,13 +179,14 @@ int64_t mmacda_batch_floats(const problem *p, int threads) {
 }
 
 /* Scales and shifts of both norms, and what backward needs of the batch.
- * With `first`, u is made of x. */
+ * With `first`, u is made of x. `moments`: means and unbiased variances of
+ * the first norm, then of the second. */
 void mmacda_batch_norms(const problem *p, const float *x, const float *first,
                         float *u, const float *weight, const float *gamma1,
                         const float *beta1, const float *gamma2,
                         const float *beta2, double eps1, double eps2,
                         float *hidden_norm, float *matrix, double *saved,
-                        float *memory, int threads, launcher launch) {
+                        float *moments, float *memory, int threads, launcher launch) {
   batch k = {.p = p, .x = x, .first = first, .u = u,
              .weight = weight, .gamma1 = gamma1,
              .beta1 = beta1, .gamma2 = gamma2, .beta2 = beta2, .eps1 = eps1,
@@ -199,5 +200,16 @@ void mmacda_batch_norms(const problem *p, const float *x, const float *first,
   find_mean(&k);
   run_units(&k.team, p->hidden, covariance_unit);
   run_units(&k.team, generator_rows(p), fold_unit);
+  int64_t hidden = p->hidden, rows = generator_rows(p);
+  double unbiased = k.pixels / (k.pixels - 1);
+  for (int64_t n = 0; n < hidden; n++) {
+    moments[n] = (float)k.mean1[n];
+    moments[hidden + n] = (float)(k.variance1[n] * unbiased);
+  }
+  moments += 2 * hidden;
+  for (int64_t n = 0; n < rows; n++) {
+    moments[n] = (float)k.mean2[n];
+    moments[rows + n] = (float)(k.variance2[n] * unbiased);
+  }
 }
 #endif

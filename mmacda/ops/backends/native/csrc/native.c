@@ -10,5 +10,4 @@
 #include "backward.h"
 #include "batch_backward.h"
 #include "batch_forward.h"
-#include "forward.h"
-#include "norm.h"
+#include "evaluated.h"
