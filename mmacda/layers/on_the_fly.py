@@ -31,10 +31,9 @@ ACTIVATIONS = (nn.Tanh, nn.Identity)
 
 USED = 'conv1', 'conv2', 'norm1', 'norm2'
 
-# Hidden values below which the plain way's few calls take less time than what
-# folding the norms takes: without gradients, and with them, where the
-# statistics of a batch are derived as well.
-LEAST_VALUES, LEAST_TRAINED_VALUES = 2**13, 2**17
+# Hidden values below which training takes the plain way, whose few calls take
+# less time than what folding the norms takes where PyTorch does a part of it.
+LEAST_TRAINED_VALUES = 2**17
 
 
 def why_plain(generator: Any) -> Optional[str]:
@@ -97,12 +96,14 @@ def why_plain_now(generator: Any, x: Tensor,
 
 
 def _is_small(generator: Any, x: Tensor) -> bool:
+    if not torch.is_grad_enabled() or _reads_input(generator) \
+            and _derives_both_norms(generator):
+        return False
     conv = generator._modules['conv1']
     stride_h, stride_w = conv.stride
     batch, _, height, width = x.shape
     pixels = batch * height * width // (stride_h * stride_w)
-    least = LEAST_TRAINED_VALUES if torch.is_grad_enabled() else LEAST_VALUES
-    return pixels * conv.out_channels < least
+    return pixels * conv.out_channels < LEAST_TRAINED_VALUES
 
 
 def _tensors(generator: Any) -> list:
@@ -165,21 +166,18 @@ def _evaluate(layer: Any, x: Tensor, weight: Tensor,
 def _convolve_batch(layer: Any, x: Tensor, weight: Tensor,
                     bias: Optional[Tensor]) -> Optional[Tensor]:
     """Both norms by the statistics of this batch, where that is served."""
-    generator, padded, bases = layer.atom_generator, layer._margin(x), \
-        layer.atom_bases
+    generator, bases = layer.atom_generator, layer.atom_bases
     generator.check_input(x)
-    size = generator.output_size(x)
-    if not serves_batch(padded, size, layer.num_atoms, layer.num_coefficients,
-                        bases, weight, bias, layer._geometry):
-        return None
-    maps, first = None, generator.conv1.weight
-    if padded is not x or not _reads_input(generator):
-        maps, first = generator.first_conv(x), None
-    else:
-        generator.check_batch(x, size)
+    padded, size = layer._margin(x), generator.output_size(x)
+    first = generator.conv1.weight \
+        if padded is x and _reads_input(generator) else None
     rest = BatchGenerator(first, _affine(generator.norm1),
                           generator.conv2.weight, _affine(generator.norm2),
                           layer.num_atoms, type(generator.act2) is nn.Tanh)
+    if x.shape[0] * size[0] * size[1] == 1 or not serves_batch(
+            padded, size, rest, bases, weight, bias, layer._geometry):
+        return None
+    maps = generator.first_conv(x) if first is None else None
     output, moments = adaptive_conv2d_batch_generated(
         padded, maps, rest, bases, weight, bias, layer._geometry, size)
     norms = generator.norm1, generator.norm2

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .backends import native
 from .backends.native.batch import Affine, Batch
+from .backends.native.norms import is_readable
 from .checks import check_dtypes, check_geometry
 from .differentiate import differentiate_memory
 from .functional import adaptive_conv2d
@@ -56,6 +57,16 @@ class BatchGenerator(NamedTuple):
         return (self.first_weight, self.first.gamma, self.first.beta,
                 self.weight, self.second.gamma,
                 self.second.beta)
+
+    def is_whole(self) -> bool:
+        """Whether the parameters fit each other, and C can read them."""
+        rows, hidden = self.weight.shape[:2]
+        sizes = hidden, hidden, rows * hidden, rows, rows
+        first = self.first_weight
+        return all(map(is_readable, self.parameters)) and all(
+            tensor is None or tensor.numel() == size
+            for tensor, size in zip(self.parameters[1:], sizes)) and (
+                first is None or len(first) == hidden)
 
     def replaced(self, parameters: Sequence) -> 'BatchGenerator':
         first, gamma1, beta1, weight, gamma2, beta2 = parameters
@@ -143,18 +154,21 @@ def _differentiate_plainly(grad_output, tensors, geometry, generator,
     return (*grads[:3], None, None, None, None, *grads[4:])
 
 
-def serves_batch(x: Tensor, size: Tuple[int, int], num_atoms: int,
-                 coefficients: int, bases: Optional[Tensor], weight: Tensor,
-                 bias: Optional[Tensor], geometry: ConvGeometry) -> bool:
+def serves_batch(x: Tensor, size: Tuple[int, int],
+                 generator: BatchGenerator, bases: Optional[Tensor],
+                 weight: Tensor, bias: Optional[Tensor],
+                 geometry: ConvGeometry) -> bool:
     """Whether the native backend takes a call of plain tensors.
 
     Raises:
         TypeError: If dtypes or devices differ.
         ValueError: If shapes do not fit.
     """
+    if not generator.is_whole():
+        return False
     # Stands for alpha, for the checks of shapes.
-    alpha = x.new_empty(()).expand(x.shape[0], num_atoms, coefficients,
-                                   *size)
+    atoms, rows = generator.num_atoms, len(generator.weight)
+    alpha = x.new_empty(()).expand(x.shape[0], atoms, rows // atoms, *size)
     check_dtypes(x, x, weight, bias)
     check_geometry(
         dict(

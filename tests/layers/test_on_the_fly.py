@@ -31,8 +31,7 @@ GENERATORS = [
 @pytest.fixture(autouse=True)
 def no_map_is_small(request, monkeypatch):
     if 'small' not in request.node.name:
-        for name in ('LEAST_VALUES', 'LEAST_TRAINED_VALUES'):
-            monkeypatch.setattr(on_the_fly, name, 0)
+        monkeypatch.setattr(on_the_fly, 'LEAST_TRAINED_VALUES', 0)
 
 
 def make_layer(generator=GENERATORS[0], **options):
@@ -187,13 +186,20 @@ def test_folding_changes_no_parameter():
     assert all(torch.equal(before[k], after[k]) for k in before)
 
 
-@pytest.mark.parametrize('side, grad, small', [
-    (11, False, True), (12, False, False), (45, True, True),
-    (46, True, False)])
-def test_small_maps_take_the_plain_way(side, grad, small):
-    """2 x 144 x 32 values are above 2**13, 2 x 2116 x 32 above 2**17."""
-    layer = make_layer(dict(kernel_size=1, hidden_channels=32), padding=1)
+@pytest.mark.parametrize('kernel, side, grad, small', [
+    ((3, 1), 45, True, True), ((3, 1), 46, True, False),
+    ((3, 1), 5, False, False), (1, 5, True, False), (1, 5, False, False)])
+def test_small_maps_take_the_plain_way(kernel, side, grad, small):
+    """2 x 2116 x 32 values are above 2**17, where PyTorch does a part."""
+    layer = make_layer(dict(kernel_size=kernel, hidden_channels=32),
+                       padding=1)
     x = torch.rand(2, 8, side, side)
     with torch.set_grad_enabled(grad):
         reason = why_plain_now(layer.atom_generator, x)
     assert (reason == 'the maps are small') == small
+
+
+def test_frozen_norms_take_the_plain_way_on_small_maps():
+    layer = make_layer(padding=1).eval()
+    assert why_plain_now(layer.atom_generator, torch.rand(
+        2, 8, 5, 5)) == 'the maps are small'

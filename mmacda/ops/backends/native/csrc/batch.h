@@ -37,7 +37,7 @@ typedef struct {
       *dbeta2, *slope, *offset_g, *offset_u;
   const float *dmatrix;
   int64_t dmatrix_pitch;
-  double *pulled, *dvariance;
+  double *pulled, *dvariance, *wide; /* wide: W */
 } batch;
 
 static int64_t saved_doubles(const problem *p) {
@@ -123,6 +123,35 @@ static void read_centred(const batch *k, const tile *t, float *block) {
     }
   }
   for (int64_t i = 0; i < pitch; i++) block[channels * pitch + i] = 1;
+}
+
+/* As wide as a vec. */
+typedef double doubles __attribute__((vector_size(4 * LANES)));
+typedef double loose_doubles
+    __attribute__((vector_size(4 * LANES), aligned(8), may_alias));
+
+/* sums[j] = sum over i of factors[i] rows[i][j], in double. */
+static void combine_rows(int64_t count, int64_t length,
+                         const double *factors, const double *rows,
+                         double *sums) {
+  enum { HALF = LANES / 2, BLOCK = 4 };
+  int64_t j = 0;
+  for (; j + BLOCK * HALF <= length; j += BLOCK * HALF) {
+    doubles sum[BLOCK];
+    UNROLL for (int n = 0; n < BLOCK; n++) sum[n] = (doubles){0};
+    for (int64_t i = 0; i < count; i++)
+      UNROLL for (int n = 0; n < BLOCK; n++)
+        sum[n] += factors[i] * *(const loose_doubles *)(rows + i * length +
+                                                        j + n * HALF);
+    UNROLL for (int n = 0; n < BLOCK; n++)
+      *(loose_doubles *)(sums + j + n * HALF) = sum[n];
+  }
+  for (; j < length; j++) {
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++)
+      sum += factors[i] * rows[i * length + j];
+    sums[j] = sum;
+  }
 }
 
 static void begin_batch(batch *k, double *saved) {

@@ -22,6 +22,8 @@ static void unfold_unit(void *argument, int64_t n, float *scratch) {
   if (k->dgamma2) k->dgamma2[n] = (float)(dscale * inverse);
   if (k->dbeta2) k->dbeta2[n] = (float)dshift;
   for (int64_t i = 0; i < channels; i++)
+    k->wide[n * channels + i] = weight[i];
+  for (int64_t i = 0; i < channels; i++)
     k->dweight[n * channels + i] =
         (float)(grad[i] * scale - k->pulled[n] * k->mean_h[i] +
                 2 * dvariance * spread[i]);
@@ -32,14 +34,14 @@ static void unfold_unit(void *argument, int64_t n, float *scratch) {
 static void turn_unit(void *argument, int64_t i, float *scratch) {
   batch *k = argument;
   int64_t channels = k->p->hidden, rows = generator_rows(k->p);
-  double *sums = (double *)scratch, dmean = 0, constant = 0;
-  memset(sums, 0, channels * sizeof(double));
+  double *sums = (double *)scratch, *factors = sums + channels;
+  double dmean = 0, constant = 0;
   for (int64_t n = 0; n < rows; n++) {
-    const float *weight = k->weight + n * channels;
-    double factor = weight[i] * k->dvariance[n];
-    dmean -= k->pulled[n] * weight[i];
-    for (int64_t j = 0; j < channels; j++) sums[j] += factor * weight[j];
+    double weight = k->wide[n * channels + i];
+    factors[n] = weight * k->dvariance[n];
+    dmean -= k->pulled[n] * weight;
   }
+  combine_rows(rows, channels, factors, k->wide, sums);
   float *row = k->turned + i * (channels + 1);
   constant = dmean / k->pixels;
   for (int64_t j = 0; j < channels; j++) {
@@ -187,9 +189,10 @@ static int64_t lay_out_batch_backward(batch *k, float *memory) {
   k->turned = take(&memory, &total, channels * (channels + 1));
   k->pulled = take_doubles(&memory, &total, rows);
   k->dvariance = take_doubles(&memory, &total, rows);
+  k->wide = take_doubles(&memory, &total, rows * channels);
   k->moments = take_doubles(&memory, &total, k->chunks * channels * 2);
   k->first_sums = take(&memory, &total, k->chunks * channels * wide);
-  k->team.scratch_size = round_up(larger(tiles, 2 * channels), LANES);
+  k->team.scratch_size = round_up(larger(tiles, 2 * (channels + rows)), LANES);
   k->team.scratch =
       take(&memory, &total, k->team.scratch_size * k->team.threads);
   return total;

@@ -132,14 +132,12 @@ static void fold_unit(void *argument, int64_t n, float *scratch) {
   int64_t channels = k->p->hidden;
   const float *weight = k->weight + n * channels;
   double *spread = k->spread + n * channels, mean = 0, variance = 0;
-  (void)scratch;
-  memset(spread, 0, channels * sizeof(double));
+  double *wide = (double *)scratch;
   for (int64_t i = 0; i < channels; i++) {
-    double w = weight[i];
-    mean += w * k->mean_h[i];
-    for (int64_t j = 0; j < channels; j++)
-      spread[j] += w * k->products[i * channels + j];
+    wide[i] = weight[i];
+    mean += wide[i] * k->mean_h[i];
   }
+  combine_rows(channels, channels, wide, k->products, spread);
   for (int64_t i = 0; i < channels; i++) variance += weight[i] * spread[i];
   if (variance < 0) variance = 0; /* NaN stays */
   double scale = 1 / sqrt(variance + k->eps2);
