@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmacda.ops import adaptive_conv2d, available_backends, reference
+from mmacda.ops.memory_format import memory_format_of
 from mmacda.testing.cases import (OPERANDS, Case, evaluate, relative_error,
                                   unsupported_reason)
 
@@ -41,7 +42,7 @@ class Contestant:
     def train(self) -> Sequence[Tensor]:
         output = self.function()
         if self._upstream is None:
-            self._upstream = torch.ones_like(output)
+            self._upstream = torch.randn_like(output)
         inputs = [t for t in self.operands.values() if t.requires_grad]
         return torch.autograd.grad(output, inputs, self._upstream)
 
@@ -54,11 +55,13 @@ def make_contestant(name: str, case: Case,
         geometry = dict(
             case.geometry,
             padding=tuple(d * (kernel // 2) for d in case.dilation))
-        weight = torch.full((case.out_channels,
-                             case.in_channels // case.groups, kernel, kernel),
-                            0.01,
-                            dtype=x.dtype,
-                            device=x.device)
+        shape = (case.out_channels, case.in_channels // case.groups, kernel,
+                 kernel)
+        # A GPU multiplies equal numbers faster than it does others.
+        weight = torch.randn(
+            shape, generator=torch.Generator().manual_seed(0)).div(
+                (shape[1] * kernel**2)**0.5).to(x.device, x.dtype)
+        weight = weight.contiguous(memory_format=memory_format_of(x))
         return Contestant(
             partial(F.conv2d, **geometry), dict(input=x, weight=weight))
     if name == UNFOLD:

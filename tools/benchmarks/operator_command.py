@@ -8,7 +8,7 @@ from mmacda.apis.command_line import (CommandParser, UsageError, output_folder,
 from mmacda.testing.large_cases import GPU_CASES, LARGE_CASES, paper_layer
 
 from . import growth, memory, models, speed, sweep
-from .common import RESULTS, Report
+from .common import RESULTS, Report, prepare_gpu
 
 SECTIONS = ('speed', 'memory', 'sweep', 'growth')
 QUICK = [paper_layer(1, 8, 12)]
@@ -65,10 +65,7 @@ def measure(args) -> None:
     timed = LARGE_CASES
     if args.device == 'cuda':
         dtypes, timed = args.dtype or ['bfloat16', 'float32'], GPU_CASES
-        # float32 is float32 for everybody, and convolutions get tuned.
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.benchmark = True
+        prepare_gpu()
     rounds = 2 if args.quick else args.rounds
     cases = QUICK if args.quick else [
         case for case in GPU_CASES
