@@ -59,7 +59,7 @@ def first_calls(run: Run) -> None:
     from mmacda.ops import adaptive_conv2d
     from mmacda.testing.cases import Case
     half = half_precision(run.device)
-    case = Case('first call', 1, 4 if run.rehearsed else 64, 8, (4, 4))
+    case = Case('first call', 1, 2 if run.rehearsed else 64, 8, (2, 2))
     operands = case.operands(half, run.device)
     for name in backends():
         with run.report.attempt(f'first call of {name}'):

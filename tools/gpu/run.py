@@ -29,7 +29,7 @@ class Run:
 
     @property
     def rounds(self) -> int:
-        return 2 if self.rehearsed else 5
+        return 1 if self.rehearsed else 5
 
     def left(self) -> float:
         """Seconds until the process should have ended."""
