@@ -27,8 +27,9 @@ WITHOUT_MODELS = 'AdResNet is not registered: whole networks are left out'
 class Step:
     """A network with a batch: inference, or one training iteration.
 
-    With ``half`` under autocast of that dtype and in channels-last memory;
-    with ``whole`` training goes on to the gradient of the images.
+    With ``half`` under autocast of that dtype and in channels-last memory. A
+    ``part`` of a network trains as it does inside of one: it gets what
+    autocast makes of features, and gives their gradient back.
     """
 
     def __init__(self,
@@ -36,7 +37,7 @@ class Step:
                  shape: Sequence[int],
                  device: str,
                  half: Optional[torch.dtype] = None,
-                 whole: bool = False):
+                 part: bool = False):
         torch.manual_seed(0)
         self.model = MODELS.build(dict(config)).to(device)
         self.images = torch.rand(*shape, device=device)
@@ -44,7 +45,10 @@ class Step:
             self.model.to(memory_format=torch.channels_last)
             self.images = self.images.contiguous(
                 memory_format=torch.channels_last)
-        self.images.requires_grad_(whole)
+        if part:
+            self.images = self.images.to(half or torch.float32)
+            self.images.requires_grad_()
+        self.part = part
         # What autocast keeps from call to call, no graph can replay.
         self.precision = torch.autocast(
             device,
@@ -69,7 +73,8 @@ class Step:
         self.optimizer.zero_grad()
         self.images.grad = None
         self._output().float().square().mean().backward()
-        self.optimizer.step()
+        if not self.part:
+            self.optimizer.step()
 
     def function(self, train: bool) -> Callable:
         return self.train if train else self.infer

@@ -14,7 +14,7 @@ from tools.benchmarks.contestants import (CONVS, UNFOLD, check,
 
 from .cases import (Job, affordable, backends, dtype_name, fits, jobs,
                     unfold_bytes)
-from .journal import LEFT_OUT, PASSED
+from .journal import LEFT_OUT, PASSED, free
 from .run import Run
 from .timing import Comparison, compare
 
@@ -35,6 +35,7 @@ def run(run: Run) -> None:
         with run.report.attempt(str(job)):
             run.report.dtype = dtype_name(job.dtype)
             time_job(run, job)
+        free(run.device)
 
 
 def time_job(run: Run, job: Job) -> None:

@@ -45,7 +45,7 @@ def layer(shape: Sequence[int], channels_last: bool) -> Case:
     return replace(
         case,
         name=f'{case} {CHANNELS_LAST if channels_last else CONTIGUOUS}',
-        layout='channels_last' if channels_last else 'contiguous')
+        layout='channels_last_layer' if channels_last else 'contiguous')
 
 
 def half_precision(device: str) -> torch.dtype:

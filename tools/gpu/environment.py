@@ -12,7 +12,7 @@ import torch
 from tools.benchmarks.common import Quartiles, time_interleaved
 
 from .cases import backends, dtype_name, half_precision
-from .journal import LEFT_OUT, PASSED
+from .journal import FAILED, LEFT_OUT, PASSED
 from .run import Run
 
 SECTION = 'environment'
@@ -22,7 +22,8 @@ QUERY = 'driver_version,clocks.max.sm,power.limit,temperature.gpu'
 
 
 def run(run: Run) -> None:
-    run.report.note('machine', PASSED, describe(run.device))
+    with run.report.attempt('machine'):
+        run.report.note('machine', PASSED, describe(run.device))
     first_calls(run)
     half = half_precision(run.device)
     for dtype in dict.fromkeys((half, torch.float32)):
@@ -66,8 +67,10 @@ def first_calls(run: Run) -> None:
             start = time.perf_counter()
             try:
                 adaptive_conv2d(**operands, **case.geometry, backend=name)
-            except ValueError as error:  # why it serves nothing here
-                run.report.note(f'first call of {name}', LEFT_OUT, str(error))
+            except ValueError as error:  # why it does not serve here
+                run.report.note(
+                    f'first call of {name}',
+                    LEFT_OUT if run.rehearsed else FAILED, str(error))
                 continue
             if run.device == 'cuda':
                 torch.cuda.synchronize()

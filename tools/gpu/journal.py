@@ -61,9 +61,10 @@ class Journal(Report):
         Raises:
             SystemExit: If the GPU cannot be used any more.
         """
-        start = time.perf_counter()
+        start, failed = time.perf_counter(), True
         try:
             yield
+            failed = False
         except torch.cuda.OutOfMemoryError:
             self.note(case, LEFT_OUT, 'it needs more memory than the GPU has',
                       time.perf_counter() - start)
@@ -77,10 +78,15 @@ class Journal(Report):
                 time.perf_counter() - start)
             if self.device == 'cuda' and any(w in str(error) for w in FATAL):
                 raise SystemExit('the GPU is lost to this process') from error
-        finally:
-            if self.device == 'cuda':
-                gc.collect()
-                torch.cuda.empty_cache()
+        if failed:
+            free(self.device)
+
+
+def free(device: str) -> None:
+    """Give back what nobody holds, and what graphs held."""
+    if device == 'cuda':
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def append(path: Path, record: Dict[str, object]) -> None:

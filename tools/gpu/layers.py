@@ -5,7 +5,7 @@ from tools.benchmarks.gpu_goals import CHANNELS_LAST
 from tools.benchmarks.models import Step, check_layer, layer_configs
 
 from .cases import LAYERS, dtype_name, half_precision
-from .journal import LEFT_OUT, PASSED
+from .journal import LEFT_OUT, PASSED, free
 from .run import Run
 from .timing import Comparison, compare
 
@@ -29,6 +29,7 @@ def run(run: Run) -> None:
             continue
         with run.report.attempt(case):
             time_layers(run, case, shape)
+        free(run.device)
 
 
 def time_layers(run: Run, case: str, shape: tuple) -> None:
@@ -42,7 +43,7 @@ def time_layers(run: Run, case: str, shape: tuple) -> None:
                 run.report.note(f'{case}, {name}', PASSED)
             right[name] = config
     half = None if run.rehearsed else half_precision(run.device)
-    steps = {name: Step(config, shape, run.device, half, whole=True)
+    steps = {name: Step(config, shape, run.device, half, part=True)
              for name, config in right.items()}
     for train, measure in ((False, 'inference'), (True, 'training')):
         calls = {name: [step.function(train)] for name, step in steps.items()}

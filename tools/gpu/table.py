@@ -94,13 +94,13 @@ def make(folder: Path, device: str) -> str:
         if rows.rows:
             parts.append(write(rows))
     parts.append(checks(Rows(folder, CHECKS, device)))
-    return '\n\n'.join(filter(None, parts)) + '\n'
+    return '\n\n'.join(filter(None, parts))
 
 
 def grid(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    header = list(header)
-    lines = [header, ['---'] * len(header), *rows]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    lines = [f'| {" | ".join(line)} |' for line in [list(header), *rows]]
+    columns = lines[0].count(' | ') + 1
+    return '\n'.join([lines[0], '|' + '---|' * columns, *lines[1:]])
 
 
 def cell(value: Optional[float], goal: Optional[float] = None,
@@ -214,8 +214,10 @@ def predictions() -> str:
             return found[OURS] / found[rival] if rival in found else None
 
         lines.append([case, dtype, *ratios(case, dtype, find)])
-    text = (f'**Predicted, not measured**, for {predicted["of"]}; goals in '
-            'brackets, bold would miss its own.')
+    text = ('No GPU was at hand: nothing was measured on one, and none of the '
+            'goals is known to be met. **Predicted** is, for\n'
+            f'{predicted["of"]}; goals in brackets,\nbold would miss its '
+            'own. For networks nothing was predicted.')
     return f'{text}\n\n' + grid(
         ('(B, C, H, W), predicted', 'dtype', *[h for h, *_ in RATIOS]), lines)
 
@@ -225,4 +227,4 @@ def write_readme(text: str, path: Path = README) -> None:
     before = path.read_text(encoding='utf-8')
     head, _, rest = before.partition(BEGIN)
     _, _, tail = rest.partition(END)
-    path.write_text(f'{head}{BEGIN}\n{text}\n{END}{tail}', encoding='utf-8')
+    path.write_text(f'{head}{BEGIN}\n{text}\n\n{END}{tail}', encoding='utf-8')
