@@ -6,7 +6,8 @@ import time
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import (Callable, Dict, List, Mapping, NamedTuple, Optional,
+                    Sequence)
 
 import numpy as np
 import torch
@@ -171,7 +172,7 @@ class Report:
         return f'{met} of {len(judged)} goals met'
 
 
-def time_interleaved(functions: Dict[str, Callable], rounds: int,
+def time_interleaved(functions: Mapping[str, Callable], rounds: int,
                      device: str) -> Dict[str, np.ndarray]:
     """Seconds of every function in every round: A B C, A B C, ...
 
@@ -191,7 +192,7 @@ def time_interleaved(functions: Dict[str, Callable], rounds: int,
         function()
         seconds = clock() - start
         calls[name] = seconds, max(1, round(SECONDS_PER_CALL / seconds))
-    times = {name: [] for name in functions}
+    times: Dict[str, List[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
             seconds, count = calls[name]

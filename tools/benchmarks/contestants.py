@@ -1,6 +1,6 @@
 """What is compared: our backends, unfold + einsum and standard convs."""
 from functools import partial
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Callable, List, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -8,8 +8,8 @@ from torch import Tensor
 
 from mmacda.ops import adaptive_conv2d, available_backends, reference
 from mmacda.ops.memory_format import memory_format_of
-from mmacda.testing.cases import (OPERANDS, Case, evaluate, relative_error,
-                                  unsupported_reason)
+from mmacda.testing.cases import (OPERANDS, Case, Operands, evaluate,
+                                  relative_error, unsupported_reason)
 
 UNFOLD = 'unfold'
 # The choice that the operator makes itself.
@@ -27,7 +27,7 @@ class GateError(ValueError):
 class Contestant:
     """A function with its operands, to be called forward or both ways."""
 
-    def __init__(self, function: Callable, operands: Dict[str, Tensor]):
+    def __init__(self, function: Callable, operands: Operands):
         self.operands = {
             name: value.detach().requires_grad_(name in DIFFERENTIATE)
             for name, value in operands.items() if value is not None
@@ -48,7 +48,7 @@ class Contestant:
 
 
 def make_contestant(name: str, case: Case,
-                    operands: Dict[str, Optional[Tensor]]) -> Contestant:
+                    operands: Operands) -> Contestant:
     """One of the backends, or CHOSEN, UNFOLD or a key of CONVS."""
     if name in CONVS:
         kernel, x = CONVS[name], operands['input']
@@ -90,7 +90,7 @@ def fast_backends(case: Case, operands) -> List[str]:
     return names
 
 
-def check(case: Case, operands: Dict[str, Optional[Tensor]],
+def check(case: Case, operands: Operands,
           names: Sequence[str]) -> None:
     """Compare output and gradients of backends with the reference.
 

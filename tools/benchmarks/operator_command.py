@@ -1,5 +1,6 @@
 """What operator.py does; that file's name is one of Python's own modules."""
 import time
+from typing import Any, Dict
 
 import torch
 
@@ -79,7 +80,7 @@ def measure(args) -> None:
         print(f'rows: {report.write(section)}', flush=True)
     report.dtype = 'float32'
     if args.models:
-        sizes = dict(
+        sizes: Dict[str, Any] = dict(
             layers=[(1, 256, 64, 64), (4, 128, 28, 28), (8, 64, 32, 32),
                     (2, 64, 112, 112)],
             images=(4, 3, 224, 224),
@@ -94,7 +95,8 @@ def measure(args) -> None:
 
 
 def run_section(section, report, cases, rounds, args) -> None:
-    common = dict(device=args.device, dtype=getattr(torch, report.dtype))
+    common: Dict[str, Any] = dict(
+        device=args.device, dtype=getattr(torch, report.dtype))
     if section == 'speed':
         speed.run(report, cases, rounds, **common)
     elif section == 'memory':
@@ -107,7 +109,7 @@ def run_section(section, report, cases, rounds, args) -> None:
             rounds = min(rounds, 5)
         sweep.run(report, cases, rounds, **common)
     else:
-        sizes = dict(
+        sizes: Dict[str, Any] = dict(
             sides=(4, 8), channels=(2, 4), width=8) if args.quick else {}
         growth.run(report, min(rounds, 3), **common, **sizes)
 

@@ -3,11 +3,9 @@
 A backend is compared with the definition on every layer, output and
 gradients; one that is wrong there is not timed.
 """
-from typing import Dict, List, Optional
+from typing import List, Optional
 
-from torch import Tensor
-
-from mmacda.testing.cases import Case, unsupported_reason
+from mmacda.testing.cases import Case, Operands, unsupported_reason
 from tools.benchmarks import gpu_goals
 from tools.benchmarks.contestants import (CONVS, UNFOLD, check,
                                           make_contestant)
@@ -23,8 +21,6 @@ RIVALS = ('conv7', 'conv3', UNFOLD)
 SECONDS = 12  # for a layer
 # More than any cache; more copies of a small layer would help no more.
 CACHE_BYTES, MOST_COPIES = 160 * 2**20, 8
-
-Operands = Dict[str, Optional[Tensor]]
 
 
 def run(run: Run) -> None:

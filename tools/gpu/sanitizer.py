@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Optional
 
@@ -76,6 +77,5 @@ def calls(run: Run) -> None:
         for case in CASES[:1] if run.rehearsed else CASES:
             operands = case.operands(dtype, run.device)
             for name in serving(case, operands):
-                evaluate(
-                    lambda *a, name=name, **k: adaptive_conv2d(
-                        *a, backend=name, **k), operands, case.geometry)
+                evaluate(partial(adaptive_conv2d, backend=name), operands,
+                         case.geometry)
