@@ -1,6 +1,7 @@
 """The check of a GPU, on machines that have none."""
 import csv
 import json
+import logging
 import os
 import sys
 import time
@@ -183,11 +184,19 @@ def test_an_error_is_told_and_the_next_case_goes_on(run, tmp_path):
         ('bad', 'failed', 'ZeroDivisionError: last line'),
         ('wrong', 'wrong', 'it is wrong'),
         ('large', 'left out', 'it needs more memory than the GPU has')]
+    logger = logging.getLogger('mmacda.test_gpu')
+    handler = journal.Warnings(report)
+    logger.addHandler(handler)
+    logger.warning('slower kernels serve')
+    logger.removeHandler(handler)
+    records = journal.read(report.path)
+    assert journal.outcomes(records)[-1][1:4] == (
+        '', 'warned', 'slower kernels serve')
     rows, checks = journal.write_tables(records, tmp_path, 'cpu')
     row, = read(rows)
     assert (row['case'], row['median'], row['torch']) == (
         'bad', '1', torch.__version__)
-    assert 'cpu' in row['device'] and len(read(checks)) == 3
+    assert 'cpu' in row['device'] and len(read(checks)) == 4
 
 
 @pytest.fixture
@@ -340,7 +349,7 @@ def test_readme_holds_the_table_of_the_rows_that_are_there(tmp_path):
 @pytest.mark.long
 def test_rehearsal_of_all_steps(call, tmp_path):
     pytest.importorskip('triton')
-    code, out, error = call('--rehearse')
+    code, out, error = call('--rehearse', '--minutes', '60')
     assert code == 0, (out, error)
     found = {row['step']: row['outcome']
              for row in read(tmp_path / 'out' / 'checks-cpu.csv')

@@ -3,8 +3,9 @@
 A backend is compared with the definition on every layer, output and
 gradients; one that is wrong there is not timed.
 """
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
+from mmacda.ops.backends import DEPRECATED
 from mmacda.testing.cases import Case, Operands, unsupported_reason
 from tools.benchmarks import gpu_goals
 from tools.benchmarks.contestants import (CONVS, UNFOLD, check,
@@ -24,19 +25,21 @@ CACHE_BYTES, MOST_COPIES = 160 * 2**20, 8
 
 
 def run(run: Run) -> None:
-    for job in jobs(run.device):
+    for number, job in enumerate(jobs(run.device)):
         if not run.rehearsed and run.left() < SECONDS:
             run.report.note(str(job), LEFT_OUT, 'no time was left')
             continue
         with run.report.attempt(str(job)):
             run.report.dtype = dtype_name(job.dtype)
-            time_job(run, job)
+            time_job(run, job, () if number else DEPRECATED)
         free(run.device)
 
 
-def time_job(run: Run, job: Job) -> None:
+def time_job(run: Run, job: Job, deprecated: Sequence[str] = ()) -> None:
+    """Rows of a layer; ``deprecated`` are backends beside those that stay."""
     operands = job.case.operands(job.dtype, run.device)
-    names = [name for name in backends() if is_right(run, job, operands, name)]
+    names = [name for name in (*backends(), *deprecated)
+             if is_right(run, job, operands, name)]
     rivals = [name for name in RIVALS
               if name in CONVS or fits(job.case, job.dtype, run.device)]
     sets = [operands, *copies(job.case, operands,

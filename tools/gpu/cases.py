@@ -5,6 +5,7 @@ from typing import List, NamedTuple, Sequence
 import torch
 
 from mmacda.ops import available_backends
+from mmacda.ops.backends import DEPRECATED
 from mmacda.testing.cases import Case
 from mmacda.testing.large_cases import paper_layer
 from tools.benchmarks.gpu_goals import CHANNELS_LAST, CONTIGUOUS
@@ -76,7 +77,8 @@ def jobs(device: str) -> List[Job]:
 def backends() -> List[str]:
     """Those that a GPU's tensors may get, the slow way last."""
     return [name for name in available_backends()
-            if name.startswith('triton')] + ['stock']
+            if name.startswith('triton') and name not in DEPRECATED
+            ] + ['stock']
 
 
 def unfold_bytes(case: Case, dtype: torch.dtype) -> int:

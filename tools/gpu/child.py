@@ -6,6 +6,7 @@ A module of this folder is a step: its ``run`` gets a :class:`Run`; where it
 has a ``prepare``, several processes run that before, each on its share.
 """
 import json
+import logging
 import sys
 from importlib import import_module
 
@@ -13,6 +14,7 @@ import torch
 
 from tools.benchmarks.common import prepare_gpu
 
+from .journal import Warnings
 from .run import Run
 
 
@@ -22,6 +24,7 @@ def main() -> None:
         torch.set_num_threads(1)
     else:
         prepare_gpu()
+    logging.getLogger('mmacda').addHandler(Warnings(run.report))
     with run.report.attempt(run.phase):
         getattr(import_module(f'tools.gpu.{run.step}'), run.phase)(run)
 

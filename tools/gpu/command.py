@@ -11,7 +11,8 @@ from mmacda.apis.command_line import (CommandParser, UsageError, output_folder,
 from tools.benchmarks.common import RESULTS, ROOT
 
 from . import table
-from .journal import BAD, LEFT_OUT, Outcome, outcomes, read, write_tables
+from .journal import (BAD, LEFT_OUT, WARNED, Outcome, outcomes, read,
+                      write_tables)
 from .steps import STEPS, WHOLE, Check, run_step
 
 WORK = ROOT / 'work_dirs'
@@ -119,7 +120,7 @@ def check(args: Namespace) -> None:
 
 def tell(found: List[Outcome]) -> None:
     """What is missing and, as an error, what is bad."""
-    missing = [one for one in found if one.outcome == LEFT_OUT]
+    missing = [one for one in found if one.outcome in (LEFT_OUT, WARNED)]
     bad = [one for one in found if one.outcome in BAD]
     for one in (missing + bad)[:LONGEST_LIST]:
         print(one)

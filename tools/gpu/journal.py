@@ -1,6 +1,7 @@
 """What a step found, written line by line: it stays if the step is killed."""
 import gc
 import json
+import logging
 import time
 import traceback
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import torch
 from tools.benchmarks.common import Report, Row, write_csv
 from tools.benchmarks.contestants import GateError
 
-PASSED, LEFT_OUT = 'passed', 'left out'
+PASSED, WARNED, LEFT_OUT = 'passed', 'warned', 'left out'
 WRONG, FAILED, KILLED = 'wrong', 'failed', 'killed'
 BAD = (WRONG, FAILED, KILLED)
 # Errors after which a process cannot use its GPU any more.
@@ -82,6 +83,17 @@ class Journal(Report):
             free(self.device)
 
 
+class Warnings(logging.Handler):
+    """Keeps what the package warns of, such as kernels that do not serve."""
+
+    def __init__(self, report: Journal):
+        super().__init__(logging.WARNING)
+        self.report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.report.note('', WARNED, record.getMessage()[:300])
+
+
 def free(device: str) -> None:
     """Give back what nobody holds, and what graphs held."""
     if device == 'cuda':
@@ -92,7 +104,8 @@ def free(device: str) -> None:
 def append(path: Path, record: Dict[str, object]) -> None:
     """Add one line, whole even where several processes write."""
     with open(path, 'a', encoding='utf-8') as file:
-        file.write(json.dumps(record) + '\n')
+        # The line before may have been cut.
+        file.write(f'\n{json.dumps(record)}\n')
 
 
 def read(path: Path) -> List[dict]:

@@ -18,6 +18,10 @@ WHOLE = 600
 MARGIN, LEAST = 5, 10
 
 
+# Variables that choose kernels.
+CHOICES = ('MMACDA_BACKEND', 'MMACDA_TRITON_TENSOR_CORES', 'TRITON_INTERPRET')
+
+
 class Step(NamedTuple):
     """A module of this folder."""
     name: str
@@ -109,9 +113,9 @@ def command(step: str, phase: str, device: str, seconds: float,
 
 
 def variables(device: str) -> Dict[str, str]:
-    """The environment of a child: nobody's choice of backend is in it."""
+    """The environment of a child: nobody's choice of kernels is in it."""
     found = dict(os.environ, PYTHONUNBUFFERED='1')
-    for name in ('MMACDA_BACKEND', 'TRITON_INTERPRET'):
+    for name in CHOICES:
         found.pop(name, None)
     if device == 'cpu':
         found['TRITON_INTERPRET'] = '1'

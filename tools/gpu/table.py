@@ -12,7 +12,7 @@ from tools.benchmarks.common import ROOT
 from tools.benchmarks.gpu_goals import (BOTH, CHANNELS_LAST, CONTIGUOUS,
                                         FORWARD, GRAPH, SINGLE)
 
-from .journal import BAD, CHECKS, LEFT_OUT, PASSED
+from .journal import BAD, CHECKS, LEFT_OUT, PASSED, WARNED
 from .timing import HOST
 
 README = ROOT / 'benchmarks' / 'README.md'
@@ -192,11 +192,12 @@ def checks(rows: Rows) -> str:
     if not counts:
         return ''
     lines = ['Checks: ' + ', '.join(
-        f'{counts[outcome]} {outcome}' for outcome in (PASSED, *BAD, LEFT_OUT)
+        f'{counts[outcome]} {outcome}'
+        for outcome in (PASSED, *BAD, WARNED, LEFT_OUT)
         if outcome in counts) + '.']
     lines += [f'- {row["step"]} {row["case"]}: {row["outcome"]}, '
               f'{row["message"]}' for row in rows.rows
-              if row['outcome'] in BAD]
+              if row['outcome'] in (*BAD, WARNED)]
     return '\n'.join(lines)
 
 
