@@ -20,9 +20,9 @@ from .run import Run
 
 def main() -> None:
     run = Run(**json.loads(sys.argv[1]))
-    if run.rehearsed:
+    if run.rehearsed or run.share[1] > 1:
         torch.set_num_threads(1)
-    else:
+    if not run.rehearsed:
         prepare_gpu()
     logging.getLogger('mmacda').addHandler(Warnings(run.report))
     with run.report.attempt(run.phase):

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
 
+import torch
+
 from tools.benchmarks.common import ROOT
 
 from .journal import (BAD, FAILED, KILLED, LEFT_OUT, PASSED, Outcome, append,
@@ -124,7 +126,6 @@ def variables(device: str) -> Dict[str, str]:
 
 def count_processes(device: str) -> int:
     """How many may share the device."""
-    import torch
     cores = len(os.sched_getaffinity(0)) if hasattr(
         os, 'sched_getaffinity') else os.cpu_count() or 1
     if device == 'cpu':
