@@ -245,10 +245,27 @@ def test_a_graph_that_leaves_something_else_is_refused():
 def test_settings_are_the_kernels_own_and_come_back(knob):
     pytest.importorskip('triton')
     before = getattr(knob.owner, knob.name)
-    assert before not in knob.values
-    with tiles.turned(tiles.Setting(knob, knob.values[0])):
-        assert getattr(knob.owner, knob.name) == knob.values[0]
+    for value in knob.values:
+        setting = tiles.Setting(knob, value)
+        with tiles.turned(setting):
+            turned = getattr(knob.owner, knob.name)
+            assert turned == setting.of(before) != before
+            assert type(turned) is type(before)
     assert getattr(knob.owner, knob.name) == before
+
+
+def test_settings_are_of_the_kind_of_what_is_there():
+    knob = tiles.KNOBS[0]
+    before = cases.Job('a layer', 'a dtype')
+    assert tiles.Setting(knob, ('another', 2)).of(before) == cases.Job(
+        'another', 2)
+
+    def last(found):
+        return found[-1:]
+
+    setting = tiles.Setting(knob, last)
+    assert setting.of([1, 2]) == [2]
+    assert str(setting) == f'{knob.name} = last'
 
 
 def test_twins_differ_in_the_dynamic_layers_alone():

@@ -32,7 +32,10 @@ KEPT = ('_load', 'try_device')
 
 
 class Knob(NamedTuple):
-    """A constant of a module of the backend, and what to try for it."""
+    """A constant of a module of the backend, and what to try for it.
+
+    Of a named tuple the values are tuples; a function gets what is there.
+    """
     module: str
     name: str
     values: Tuple[Any, ...]
@@ -62,7 +65,16 @@ class Setting(NamedTuple):
     value: Any
 
     def __str__(self) -> str:
-        return f'{self.knob.name} = {self.value}'
+        value = getattr(self.value, '__name__', self.value)
+        return f'{self.knob.name} = {value}'
+
+    def of(self, before: Any) -> Any:
+        """The value, of the kind of the one that is there."""
+        if callable(self.value):
+            return self.value(before)
+        if hasattr(before, '_fields'):
+            return type(before)(*self.value)
+        return self.value
 
 
 def settings(run: Run) -> List[Setting]:
@@ -75,7 +87,7 @@ def turned(setting: Setting) -> Iterator[None]:
     """The backend with a setting, and as it was afterwards."""
     owner, name = setting.knob.owner, setting.knob.name
     before = getattr(owner, name)
-    setattr(owner, name, setting.value)
+    setattr(owner, name, setting.of(before))
     try:
         forget()
         yield
