@@ -28,9 +28,8 @@ def refusal(device: str) -> Optional[str]:
                 'and its sanitizer are for CUDA: nothing was measured')
     if torch.cuda.is_available():
         return None
-    for other in ('xpu', 'mps'):
-        module = getattr(torch, other, None) or getattr(
-            torch.backends, other, None)
+    others = dict(xpu=getattr(torch, 'xpu', None), mps=torch.backends.mps)
+    for other, module in others.items():
         if module is not None and module.is_available():
             return (f'PyTorch finds a device of type {other} here, which the '
                     'Triton backend does not serve: nothing was measured')

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import (Any, Callable, Dict, Iterator, List, NamedTuple, Tuple)
 
 import numpy as np
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 from mmacda.testing.cases import Case, relative_error
 from tools.benchmarks.common import time_interleaved
@@ -146,7 +146,8 @@ def compare(run: Run, case: str, made: Contestant, setting: Setting) -> None:
         right = call()
         with turned(setting):
             found = call()
-        for ours, theirs in zip(tree_leaves(found), tree_leaves(right)):
+        for ours, theirs in zip(*(tree_flatten(one)[0]
+                                  for one in (found, right))):
             if not relative_error(ours, theirs) <= TOLERANCES[theirs.dtype]:
                 raise GateError(f'{measure} is wrong with {setting}')
         times: Dict[str, List[float]] = {str(setting): [], AS_IS: []}

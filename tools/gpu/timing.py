@@ -5,7 +5,7 @@ from typing import Callable, Dict, List, NamedTuple, Sequence
 
 import numpy as np
 import torch
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 from mmacda.testing.cases import relative_error
 from tools.benchmarks.child import measure as measure_memory
@@ -125,8 +125,8 @@ def check_graph(graph: Graph, name: str) -> None:
     Raises:
         GateError: If they differ.
     """
-    ours = tree_leaves(graph.replay()[0])
-    theirs = tree_leaves(graph.calls[0]())
+    ours = tree_flatten(graph.replay()[0])[0]
+    theirs = tree_flatten(graph.calls[0]())[0]
     for mine, right in zip(ours, theirs):
         if not isinstance(right, torch.Tensor):
             continue
