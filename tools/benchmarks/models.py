@@ -58,7 +58,8 @@ class Step:
         self.optimizer = torch.optim.SGD(
             self.model.parameters(), lr=1e-3, momentum=0.9)
 
-    def _output(self) -> torch.Tensor:
+    def output(self) -> torch.Tensor:
+        """Of the model in the mode that it is in."""
         with self.precision:
             output = self.model(self.images)
         return output[-1] if isinstance(output, tuple) else output
@@ -66,13 +67,13 @@ class Step:
     def infer(self) -> torch.Tensor:
         self.model.eval()
         with torch.no_grad():
-            return self._output()
+            return self.output()
 
     def train(self) -> None:
         self.model.train()
         self.optimizer.zero_grad()
         self.images.grad = None
-        self._output().float().square().mean().backward()
+        self.output().float().square().mean().backward()
         if not self.part:
             self.optimizer.step()
 
