@@ -11,7 +11,7 @@ define set_up
 	@$(PYTHON) tools/dev/environment.py $(1) $(if $(CPU),--cpu)
 endef
 
-.PHONY: demo demo-restoration evidence test test-long test-torch test-frameworks test-forks test-python trust fuzz coverage bench lint clean
+.PHONY: demo demo-restoration evidence test test-long test-torch test-frameworks test-forks test-python trust fuzz coverage bench gpu lint clean
 
 # Keeps the trainings that are finished: make demo FRESH=1 trains them anew.
 demo:
@@ -78,6 +78,13 @@ bench:
 	$(call set_up,full)
 	@.venv/full/bin/python -W ignore tools/benchmarks/operator.py --models $(BENCH_ARGS)
 	@.venv/full/bin/python -W ignore tools/benchmarks/table7.py
+
+# The Triton backends on a GPU: right, how fast, beside their goals; at most
+# ten minutes. make gpu GPU_ARGS="--minutes 5"; GPU_ARGS=--rehearse CPU=1 tries
+# all steps without a GPU.
+gpu:
+	$(call set_up,full)
+	@.venv/full/bin/python -W ignore -m tools.gpu $(GPU_ARGS)
 
 # Random calls of the public API: make fuzz CASES=50000
 fuzz:

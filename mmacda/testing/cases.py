@@ -5,7 +5,7 @@ reference; :mod:`.large_cases` holds the layers that benchmarks time.
 """
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,8 @@ from mmacda.ops import (
 from .layouts import LAYOUTS
 
 Pair = Tuple[int, int]
+# Tensors by name; None where there is none.
+Operands = Dict[str, Any]
 # In the order of the operator's arguments.
 OPERANDS = ('input', 'basis_coefficients', 'atom_bases', 'weight', 'bias')
 # Those of Triton have tests of their own: in its interpreter, and on a GPU.
@@ -69,7 +71,7 @@ class Case:
         return self.kernel**2
 
     @property
-    def geometry(self) -> Dict[str, object]:
+    def geometry(self) -> Dict[str, Any]:
         """Keyword arguments that ``F.conv2d`` takes too."""
         return dict(
             stride=self.stride,
@@ -88,7 +90,7 @@ class Case:
     def operands(self,
                  dtype: torch.dtype = torch.float64,
                  device: str = 'cpu',
-                 seed: int = 0) -> Dict[str, Optional[Tensor]]:
+                 seed: int = 0) -> Operands:
         """Arguments of the operator by name; the same values everywhere."""
         generator = torch.Generator().manual_seed(seed)
 
@@ -180,8 +182,8 @@ CASES = [
 ]
 
 
-def unsupported_reason(backend: str, operands: Dict[str, Optional[Tensor]],
-                       geometry: Dict[str, object]) -> Optional[str]:
+def unsupported_reason(backend: str, operands: Operands,
+                       geometry: Dict[str, Any]) -> Optional[str]:
     """Why a backend cannot serve these operands, or None."""
     if backend in UNCONDITIONAL:
         return None
@@ -195,8 +197,8 @@ def unsupported_reason(backend: str, operands: Dict[str, Optional[Tensor]],
     return None
 
 
-def bind(backend: str, operands: Dict[str, Optional[Tensor]],
-         geometry: Dict[str, object]) -> Callable:
+def bind(backend: str, operands: Operands,
+         geometry: Dict[str, Any]) -> Callable:
     """The operator on one backend, with the signature of the reference.
 
     Skips the running test if the backend cannot serve these operands.
@@ -226,8 +228,8 @@ def in_float32(backend: str) -> Callable:
     return function
 
 
-def bind_exact(backend: str, operands: Dict[str, Optional[Tensor]],
-               geometry: Dict[str, object]) -> Tuple[Callable, float]:
+def bind_exact(backend: str, operands: Operands,
+               geometry: Dict[str, Any]) -> Tuple[Callable, float]:
     """The operator on float64 operands, and the relative error to expect."""
     if unsupported_reason(backend, operands, geometry) is None:
         return partial(adaptive_conv2d, backend=backend), 1e-12
@@ -241,8 +243,8 @@ def bind_exact(backend: str, operands: Dict[str, Optional[Tensor]],
 
 def evaluate(
     function: Callable,
-    operands: Dict[str, Optional[Tensor]],
-    geometry: Dict[str, object],
+    operands: Operands,
+    geometry: Dict[str, Any],
     differentiate: Sequence[str] = OPERANDS
 ) -> Tuple[Tensor, Dict[str, Tensor]]:
     """Output, and gradients by operand for :func:`upstream_of`.

@@ -90,17 +90,41 @@ def test_without_a_gpu_nothing_is_measured_on_one(tmp_path):
 
 
 @pytest.mark.parametrize('arguments, goal', [
-    (('forward', 'triton', 'unfold', 'cuda', 'bfloat16'), 0.25),
-    (('forward+backward', 'triton', 'unfold', 'cuda', 'bfloat16'), 0.3),
-    (('forward', 'triton', 'conv7', 'cuda', 'bfloat16'), 0.7),
-    (('forward', 'triton', 'conv7', 'cuda', 'float32'), 0.35),
-    (('forward', 'triton_fused', 'unfold', 'cuda', 'bfloat16'), 0.25),
-    (('forward', 'stock', 'conv7', 'cuda', 'float32'), None),
     (('forward', 'native', 'conv7', 'cpu', 'float32'), 0.18),
     (('forward', 'native', 'conv7', 'cpu', 'bfloat16'), None),
 ])
 def test_goals_depend_on_device_and_dtype(arguments, goal):
     assert goals.limit('1x256x64x64', *arguments) == goal
+
+
+@pytest.mark.parametrize('case, measure, rival, goal', [
+    ('8x256x100x100 channels-last', 'forward, graph', 'conv7', 0.5),
+    ('8x256x100x100 channels-last', 'forward+backward, graph', 'conv7', 0.6),
+    ('64x128x14x14 channels-last', 'forward, graph', 'conv7', 0.5),
+    # Too few pixels.
+    ('1x256x64x64 channels-last', 'forward, graph', 'conv7', None),
+    ('1x256x64x64 channels-last', 'forward, graph', 'unfold', 0.15),
+    ('8x64x32x32 channels-last', 'forward+backward, graph', 'unfold', 0.2),
+    ('2x64x112x112 channels-last', 'forward, graph', 'conv7', 1.4),
+    ('32x64x112x112 channels-last', 'forward+backward, graph', 'conv7', 1.7),
+    # Eager, that one layer alone.
+    ('64x256x14x14 channels-last', 'forward', 'conv7', 2.0),
+    ('64x256x7x7 channels-last', 'forward', 'conv7', None),
+    ('64x256x7x7 channels-last', 'peak forward', 'unfold', 0.1),
+    # The goals of half precision are for one layout.
+    ('8x256x100x100 contiguous', 'forward, graph', 'conv7', None),
+])
+def test_goals_on_a_gpu_depend_on_the_layer(case, measure, rival, goal):
+    for backend, limit in (('triton', goal), ('stock', None)):
+        assert goals.limit(case, measure, backend, rival, 'cuda',
+                           'bfloat16') == limit
+
+
+def test_goals_on_a_gpu_in_float32():
+    assert goals.limit('8x256x100x100 contiguous', 'forward, graph', 'triton',
+                       'conv7', 'cuda', 'float32') == 0.25
+    assert goals.limit('8x256x100x100', 'forward', 'triton', 'conv7', 'cuda',
+                       'float32') is None
 
 
 @pytest.fixture

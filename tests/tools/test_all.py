@@ -12,8 +12,8 @@ TOOLS = ROOT / 'tools'
 ALL = sorted(
     str(path.relative_to(TOOLS)) for path in TOOLS.rglob('*.py')
     if "if __name__ == '__main__'" in path.read_text(encoding='utf-8'))
-# Before there is an environment; a process that only benchmarks start.
-WITHOUT_MMACDA = ('dev/environment.py', 'benchmarks/child.py')
+# Before there is an environment; processes that only benchmarks start.
+WITHOUT_MMACDA = ('dev/environment.py', 'benchmarks/child.py', 'gpu/child.py')
 COMMANDS = [name for name in ALL if name not in WITHOUT_MMACDA
             and not name.endswith('__main__.py')]
 

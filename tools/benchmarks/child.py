@@ -13,11 +13,11 @@ import json
 import os
 import sys
 from functools import partial
-from typing import Callable
+from typing import Any, Callable, Dict
 
 import torch
 
-from mmacda.testing.cases import Case
+from mmacda.testing.cases import Case, Operands
 
 from .contestants import make_contestant
 from .models import Step
@@ -66,26 +66,26 @@ def measure(function: Callable, device: str) -> dict:
 
 def _operator(case: dict, contestant: str, train: bool, device: str,
               dtype: str) -> Callable:
-    dtype = getattr(torch, dtype)
+    kind = getattr(torch, dtype)
 
     def build(case: Case) -> Callable:
         # Case.operands draws in float64, which would be the peak.
-        operands = {
-            name: torch.rand(shape, dtype=dtype, device=device)
+        operands: Operands = {
+            name: torch.rand(shape, dtype=kind, device=device)
             for name, shape in case.shapes.items()
         }
-        operands['atom_bases'] = case.bases(dtype, device)
+        operands['atom_bases'] = case.bases(kind, device)
         made = make_contestant(contestant, case, operands)
         return made.train if train else made.forward
 
-    case = Case(
-        **{
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in case.items()
-        })
+    fields: Dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in case.items()
+    }
+    found = Case(**fields)
     # Libraries are loaded before the count starts.
-    build(dataclasses.replace(case, batch=1, size=(1, 1)))()
-    return build(case)
+    build(dataclasses.replace(found, batch=1, size=(1, 1)))()
+    return build(found)
 
 
 def _model(config: dict, shape: list, train: bool, device: str) -> Callable:
@@ -94,7 +94,8 @@ def _model(config: dict, shape: list, train: bool, device: str) -> Callable:
 
 def _answer(job: dict) -> dict:
     torch.set_num_threads(job.pop('threads'))
-    build = dict(operator=_operator, model=_model)[job.pop('kind')]
+    builders: Dict[str, Callable] = dict(operator=_operator, model=_model)
+    build = builders[job.pop('kind')]
     try:
         return measure(build(**job), job['device'])
     except MemoryError as error:

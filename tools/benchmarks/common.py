@@ -6,7 +6,8 @@ import time
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional
+from typing import (Callable, Dict, List, Mapping, NamedTuple, Optional,
+                    Sequence)
 
 import numpy as np
 import torch
@@ -72,6 +73,7 @@ def environment(device: str) -> Dict[str, object]:
     if device == 'cuda':
         software = dict(
             cuda=torch.version.cuda or torch.version.hip,
+            cudnn=torch.backends.cudnn.version(),
             triton=version('triton') if find_spec('triton') else 'none')
     return dict(
         date=time.strftime('%Y-%m-%d'),
@@ -93,6 +95,26 @@ def cpu_model() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def write_csv(path: Path, records: Sequence[Dict[str, object]],
+              fields: Sequence[str]) -> None:
+    """Write a table; of floating-point numbers six digits."""
+    with whole_file(path, 'w', newline='') as file:
+        writer = csv.DictWriter(file, fields, lineterminator='\n')
+        writer.writeheader()
+        for record in records:
+            writer.writerow({
+                key: f'{value:.6g}' if isinstance(value, float) else value
+                for key, value in record.items()
+            })
+
+
+def prepare_gpu() -> None:
+    """The same for everybody: no TensorFloat-32, convolutions tuned."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
 
 
 class Report:
@@ -132,22 +154,16 @@ class Report:
             self.add(section, case, measure, name, '',
                      *Quartiles.of(1e3 * seconds), 'ms')
 
+    def record(self, row: Row) -> Dict[str, object]:
+        """A row as it is kept: with its verdict and this run's environment."""
+        return dict(row._asdict(), met=row.verdict, **self.environment)
+
     def write(self, section: str) -> Path:
         """The section's rows with this run's environment."""
         path = self.folder / f'{section}-{self.device}.csv'
-        fields = [*Row._fields, 'met', *self.environment]
-        with whole_file(path, 'w', newline='') as file:
-            writer = csv.DictWriter(file, fields, lineterminator='\n')
-            writer.writeheader()
-            for row in self.rows:
-                if row.section == section:
-                    figures = {
-                        key:
-                        f'{value:.6g}' if isinstance(value, float) else value
-                        for key, value in row._asdict().items()
-                    }
-                    writer.writerow(
-                        dict(figures, met=row.verdict, **self.environment))
+        write_csv(path, [
+            self.record(row) for row in self.rows if row.section == section
+        ], [*Row._fields, 'met', *self.environment])
         return path
 
     def summary(self) -> str:
@@ -156,7 +172,7 @@ class Report:
         return f'{met} of {len(judged)} goals met'
 
 
-def time_interleaved(functions: Dict[str, Callable], rounds: int,
+def time_interleaved(functions: Mapping[str, Callable], rounds: int,
                      device: str) -> Dict[str, np.ndarray]:
     """Seconds of every function in every round: A B C, A B C, ...
 
@@ -176,7 +192,7 @@ def time_interleaved(functions: Dict[str, Callable], rounds: int,
         function()
         seconds = clock() - start
         calls[name] = seconds, max(1, round(SECONDS_PER_CALL / seconds))
-    times = {name: [] for name in functions}
+    times: Dict[str, List[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
             seconds, count = calls[name]

@@ -1,14 +1,15 @@
 """What is compared: our backends, unfold + einsum and standard convs."""
 from functools import partial
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Callable, List, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mmacda.ops import adaptive_conv2d, available_backends, reference
-from mmacda.testing.cases import (OPERANDS, Case, evaluate, relative_error,
-                                  unsupported_reason)
+from mmacda.ops.memory_format import memory_format_of
+from mmacda.testing.cases import (OPERANDS, Case, Operands, evaluate,
+                                  relative_error, unsupported_reason)
 
 UNFOLD = 'unfold'
 # The choice that the operator makes itself.
@@ -26,7 +27,7 @@ class GateError(ValueError):
 class Contestant:
     """A function with its operands, to be called forward or both ways."""
 
-    def __init__(self, function: Callable, operands: Dict[str, Tensor]):
+    def __init__(self, function: Callable, operands: Operands):
         self.operands = {
             name: value.detach().requires_grad_(name in DIFFERENTIATE)
             for name, value in operands.items() if value is not None
@@ -41,24 +42,26 @@ class Contestant:
     def train(self) -> Sequence[Tensor]:
         output = self.function()
         if self._upstream is None:
-            self._upstream = torch.ones_like(output)
+            self._upstream = torch.randn_like(output)
         inputs = [t for t in self.operands.values() if t.requires_grad]
         return torch.autograd.grad(output, inputs, self._upstream)
 
 
 def make_contestant(name: str, case: Case,
-                    operands: Dict[str, Optional[Tensor]]) -> Contestant:
+                    operands: Operands) -> Contestant:
     """One of the backends, or CHOSEN, UNFOLD or a key of CONVS."""
     if name in CONVS:
         kernel, x = CONVS[name], operands['input']
         geometry = dict(
             case.geometry,
             padding=tuple(d * (kernel // 2) for d in case.dilation))
-        weight = torch.full((case.out_channels,
-                             case.in_channels // case.groups, kernel, kernel),
-                            0.01,
-                            dtype=x.dtype,
-                            device=x.device)
+        shape = (case.out_channels, case.in_channels // case.groups, kernel,
+                 kernel)
+        # A GPU multiplies equal numbers faster than it does others.
+        weight = torch.randn(
+            shape, generator=torch.Generator().manual_seed(0)).div(
+                (shape[1] * kernel**2)**0.5).to(x.device, x.dtype)
+        weight = weight.contiguous(memory_format=memory_format_of(x))
         return Contestant(
             partial(F.conv2d, **geometry), dict(input=x, weight=weight))
     if name == UNFOLD:
@@ -87,7 +90,7 @@ def fast_backends(case: Case, operands) -> List[str]:
     return names
 
 
-def check(case: Case, operands: Dict[str, Optional[Tensor]],
+def check(case: Case, operands: Operands,
           names: Sequence[str]) -> None:
     """Compare output and gradients of backends with the reference.
 

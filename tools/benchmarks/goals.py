@@ -1,6 +1,8 @@
 """What the operator must reach: largest ratios."""
 from typing import Optional
 
+from . import gpu_goals
+
 LIMITS = {
     # On a CPU in float32. case: {(measure, rival): (native, stock)}
     '1x256x64x64': {
@@ -27,13 +29,6 @@ LIMITS = {
     },
 }
 BACKENDS = ('native', 'stock')
-# On a GPU, by a Triton backend at any of the timed layers.
-GPU_LIMITS = {
-    ('bfloat16', 'forward', 'unfold'): 0.25,
-    ('bfloat16', 'forward+backward', 'unfold'): 0.30,
-    ('bfloat16', 'forward', 'conv7'): 0.7,
-    ('float32', 'forward', 'conv7'): 0.35,
-}
 # The whole layer on a CPU in float32, by generator: largest ratios to a 3x3
 # convolution in inference and in training, and to a 7x7 one in inference.
 LAYER_LIMITS = {
@@ -52,7 +47,7 @@ LAYER_MEASURES = [('inference', 'conv3'), ('training', 'conv3'),
 MODEL_LIMITS = {'inference': 1.00, 'training': 1.05}
 # Of unfold + einsum, for the paper's layer with 256 channels.
 SAVED_BYTES = 1 / 30
-PEAK_MEMORY = {'cpu': 1 / 10, 'cuda': 0.15}
+PEAK_MEMORY = 1 / 10
 # Peak of the process at 64 channels and 1024 x 1024 pixels.
 LARGEST_GIB = 4
 # Time and memory per pixel, largest map against the smaller ones.
@@ -78,8 +73,7 @@ def limit(case: str, measure: str, backend: str, rival: str, device: str,
           dtype: str) -> Optional[float]:
     """The ratio to reach, or None where none is asked for."""
     if device == 'cuda':
-        return GPU_LIMITS.get((dtype, measure, rival)) \
-            if backend.startswith('triton') else None
+        return gpu_goals.limit(case, measure, backend, rival, dtype)
     if dtype != 'float32':
         return None
     limits = LIMITS.get(case, {}).get((measure, rival))

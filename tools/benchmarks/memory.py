@@ -41,7 +41,7 @@ def run(report: Report, cases: Sequence[Case], device: str,
                                        dtype)['extra']
                 for name in names
             }
-            _add(report, case, measure, peaks, goals.PEAK_MEMORY[device])
+            _add(report, case, measure, peaks, goals.PEAK_MEMORY)
 
 
 def _add(report: Report, case: Case, measure: str, sizes: dict,

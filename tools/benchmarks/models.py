@@ -1,6 +1,6 @@
 """The whole layer and whole networks, against their conv twins."""
 import copy
-from typing import Callable, Dict, Sequence
+from typing import Callable, Dict, Optional, Sequence
 
 import torch
 from mmcv.cnn import build_conv_layer  # noqa: F401  registers Conv2d
@@ -10,6 +10,7 @@ import mmacda  # noqa: F401  registers ours
 
 from . import goals
 from .common import Report, time_interleaved
+from .contestants import GateError
 from .peak_memory import measure_model
 
 SECTION = 'models'
@@ -24,29 +25,57 @@ WITHOUT_MODELS = 'AdResNet is not registered: whole networks are left out'
 
 
 class Step:
-    """A network with a batch: inference, or one training iteration."""
+    """A network with a batch: inference, or one training iteration.
 
-    def __init__(self, config: dict, shape: Sequence[int], device: str):
+    With ``half`` under autocast of that dtype and in channels-last memory. A
+    ``part`` of a network trains as it does inside of one: it gets what
+    autocast makes of features, and gives their gradient back.
+    """
+
+    def __init__(self,
+                 config: dict,
+                 shape: Sequence[int],
+                 device: str,
+                 half: Optional[torch.dtype] = None,
+                 part: bool = False):
         torch.manual_seed(0)
         self.model = MODELS.build(dict(config)).to(device)
         self.images = torch.rand(*shape, device=device)
+        if half is not None:
+            self.model.to(memory_format=torch.channels_last)
+            self.images = self.images.contiguous(
+                memory_format=torch.channels_last)
+        if part:
+            self.images = self.images.to(half or torch.float32)
+            self.images.requires_grad_()
+        self.part = part
+        # What autocast keeps from call to call, no graph can replay.
+        self.precision = torch.autocast(
+            device,
+            half or torch.bfloat16,
+            enabled=half is not None,
+            cache_enabled=False)
         self.optimizer = torch.optim.SGD(
             self.model.parameters(), lr=1e-3, momentum=0.9)
 
-    def _output(self) -> torch.Tensor:
-        output = self.model(self.images)
+    def output(self) -> torch.Tensor:
+        """Of the model in the mode that it is in."""
+        with self.precision:
+            output = self.model(self.images)
         return output[-1] if isinstance(output, tuple) else output
 
     def infer(self) -> torch.Tensor:
         self.model.eval()
         with torch.no_grad():
-            return self._output()
+            return self.output()
 
     def train(self) -> None:
         self.model.train()
         self.optimizer.zero_grad()
-        self._output().square().mean().backward()
-        self.optimizer.step()
+        self.images.grad = None
+        self.output().float().square().mean().backward()
+        if not self.part:
+            self.optimizer.step()
 
     def function(self, train: bool) -> Callable:
         return self.train if train else self.infer
@@ -85,20 +114,25 @@ def model_configs(arch: str) -> Dict[str, dict]:
     }
 
 
-def check_layer(config: dict, shape: Sequence[int]) -> None:
+def check_layer(config: dict,
+                shape: Sequence[int],
+                device: str = 'cpu',
+                tolerance: float = TOLERANCE) -> None:
     """Coefficients made on the fly against those that are made first.
 
     Raises:
-        AssertionError: If an output or a gradient differs.
+        GateError: If an output or a gradient differs.
     """
-    layer = Step(config, shape, 'cpu').model
+    layer = Step(config, shape, device).model
     results = []
     for plain in (False, True):
         found = copy.deepcopy(layer)
         if plain:  # a hook looks inside
             found.atom_generator.register_forward_hook(lambda *_: None)
+            if device != 'cpu':
+                found.backend = 'stock'
         torch.manual_seed(1)
-        x = torch.rand(shape, requires_grad=True)
+        x = torch.rand(shape).to(device).requires_grad_()
         output = found(x)
         output.square().mean().backward()
         results.append([output, x.grad, *(p.grad for p in
@@ -106,7 +140,9 @@ def check_layer(config: dict, shape: Sequence[int]) -> None:
     largest = max(grad.abs().max() for grad in results[1][1:])
     for ours, theirs in zip(*results):
         scale = max(theirs.abs().max(), 0.1 * largest)
-        assert (ours - theirs).abs().max() < TOLERANCE * scale
+        if not (ours - theirs).abs().max() < tolerance * scale:
+            raise GateError(f'{config} at {tuple(shape)} is wrong: nothing '
+                            'of it is timed')
 
 
 def run(report: Report, layers: Sequence[tuple], images: Sequence[int],

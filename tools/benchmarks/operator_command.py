@@ -1,5 +1,6 @@
 """What operator.py does; that file's name is one of Python's own modules."""
 import time
+from typing import Any, Dict
 
 import torch
 
@@ -8,7 +9,7 @@ from mmacda.apis.command_line import (CommandParser, UsageError, output_folder,
 from mmacda.testing.large_cases import GPU_CASES, LARGE_CASES, paper_layer
 
 from . import growth, memory, models, speed, sweep
-from .common import RESULTS, Report
+from .common import RESULTS, Report, prepare_gpu
 
 SECTIONS = ('speed', 'memory', 'sweep', 'growth')
 QUICK = [paper_layer(1, 8, 12)]
@@ -65,10 +66,7 @@ def measure(args) -> None:
     timed = LARGE_CASES
     if args.device == 'cuda':
         dtypes, timed = args.dtype or ['bfloat16', 'float32'], GPU_CASES
-        # float32 is float32 for everybody, and convolutions get tuned.
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.benchmark = True
+        prepare_gpu()
     rounds = 2 if args.quick else args.rounds
     cases = QUICK if args.quick else [
         case for case in GPU_CASES
@@ -82,7 +80,7 @@ def measure(args) -> None:
         print(f'rows: {report.write(section)}', flush=True)
     report.dtype = 'float32'
     if args.models:
-        sizes = dict(
+        sizes: Dict[str, Any] = dict(
             layers=[(1, 256, 64, 64), (4, 128, 28, 28), (8, 64, 32, 32),
                     (2, 64, 112, 112)],
             images=(4, 3, 224, 224),
@@ -97,7 +95,8 @@ def measure(args) -> None:
 
 
 def run_section(section, report, cases, rounds, args) -> None:
-    common = dict(device=args.device, dtype=getattr(torch, report.dtype))
+    common: Dict[str, Any] = dict(
+        device=args.device, dtype=getattr(torch, report.dtype))
     if section == 'speed':
         speed.run(report, cases, rounds, **common)
     elif section == 'memory':
@@ -110,7 +109,7 @@ def run_section(section, report, cases, rounds, args) -> None:
             rounds = min(rounds, 5)
         sweep.run(report, cases, rounds, **common)
     else:
-        sizes = dict(
+        sizes: Dict[str, Any] = dict(
             sides=(4, 8), channels=(2, 4), width=8) if args.quick else {}
         growth.run(report, min(rounds, 3), **common, **sizes)
 

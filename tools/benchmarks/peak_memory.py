@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from functools import lru_cache
+from typing import Sequence
 
 import torch
 
@@ -36,7 +37,7 @@ def measure_operator(case: Case,
             threads=torch.get_num_threads()))
 
 
-def measure_model(config: dict, shape: tuple, train: bool,
+def measure_model(config: dict, shape: Sequence[int], train: bool,
                   device: str) -> dict:
     """Of a model's inference, or of one training iteration."""
     return _run_child(
@@ -61,6 +62,7 @@ def _server() -> subprocess.Popen:
 
 def _run_child(job: dict) -> dict:
     server = _server()
+    assert server.stdin and server.stdout
     server.stdin.write(f'{json.dumps(job)}\n')
     server.stdin.flush()
     line = server.stdout.readline()

@@ -2,7 +2,7 @@
 import os
 import random
 from contextlib import contextmanager
-from typing import List, Sequence
+from typing import Dict, List, Sequence, Tuple
 
 import torch
 
@@ -39,7 +39,7 @@ def all_cases(count: int, seed: int) -> List[Case]:
 def run(report: Report, cases: Sequence[Case], rounds: int, device: str,
         dtype: torch.dtype) -> None:
     """Ratios by case; the worst of them beside the goal."""
-    worst = {}
+    worst: Dict[Tuple[str, str], List[Row]] = {}
     for number, case in enumerate(cases, 1):
         print(f'case {number} of {len(cases)}', flush=True)
         operands = case.operands(dtype, device)

@@ -1,5 +1,6 @@
 """What table7.py does; beside that file, operator.py hides Python's own."""
 import os
+from typing import Dict
 
 import torch
 from mmengine.registry import MODELS
@@ -23,7 +24,7 @@ PAPER = dict(
     ACDA='2.28M, 4.6 GB, 0.46 s')
 
 NETWORK = dict(type='AdResNet', arch='s')
-NETWORKS = dict(
+NETWORKS: Dict[str, dict] = dict(
     Conv=dict(NETWORK, conv_type='conv'),
     DFN=dict(NETWORK, acda_cfg=dict(type='DFNConv')),
     ACDA=dict(NETWORK, conv_type='acda'))

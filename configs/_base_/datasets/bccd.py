@@ -1,5 +1,7 @@
 # BCCD: photographs of blood under a microscope, in Pascal VOC's layout, at
 # half their resolution. What is counted are the red cells.
+_base_ = './crowd_loaders.py'
+
 dataset_type = 'VOCCounting'
 data_root = 'data/BCCD'
 classes = ['RBC']
@@ -22,39 +24,16 @@ test_pipeline = [load_image, halve, dict(type='PackCrowdInputs')]
 
 train_dataloader = dict(
     batch_size=8,
-    num_workers=0,
-    persistent_workers=False,
     drop_last=True,
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        split='train',
         classes=classes,
-        pipeline=train_pipeline),
-    sampler=dict(type='DefaultSampler', shuffle=True))
+        pipeline=train_pipeline))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=0,
-    persistent_workers=False,
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        split='val',
         classes=classes,
-        pipeline=test_pipeline,
-        test_mode=True),
-    sampler=dict(type='DefaultSampler', shuffle=False))
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='test',
-        classes=classes,
-        pipeline=test_pipeline,
-        test_mode=True),
-    sampler=dict(type='DefaultSampler', shuffle=False))
-val_evaluator = dict(type='CountingMetric')
-test_evaluator = val_evaluator
+        pipeline=test_pipeline))
+test_dataloader = val_dataloader

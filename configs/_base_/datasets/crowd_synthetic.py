@@ -1,5 +1,7 @@
 # Drawn crowds, embedded: 240 images to train, 30 held out of the training set
 # to validate, 60 to test. They are written to data_root on first use.
+_base_ = './crowd_loaders.py'
+
 dataset_type = 'SyntheticCrowd'
 data_root = 'data/synthetic_crowd'
 hold_out = 1 / 9
@@ -17,37 +19,17 @@ test_pipeline = [load_image, dict(type='PackCrowdInputs')]
 
 train_dataloader = dict(
     batch_size=4,
-    num_workers=0,
-    persistent_workers=False,
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        split='train',
         hold_out=hold_out,
-        pipeline=train_pipeline),
-    sampler=dict(type='DefaultSampler', shuffle=True))
+        pipeline=train_pipeline))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=0,
-    persistent_workers=False,
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        split='val',
         hold_out=hold_out,
-        pipeline=test_pipeline,
-        test_mode=True),
-    sampler=dict(type='DefaultSampler', shuffle=False))
+        pipeline=test_pipeline))
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=0,
-    persistent_workers=False,
     dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='test',
-        pipeline=test_pipeline,
-        test_mode=True),
-    sampler=dict(type='DefaultSampler', shuffle=False))
-val_evaluator = dict(type='CountingMetric')
-test_evaluator = val_evaluator
+        type=dataset_type, data_root=data_root, pipeline=test_pipeline))

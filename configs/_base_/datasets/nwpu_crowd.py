@@ -1,6 +1,8 @@
 # NWPU-Crowd: 5,109 images of which 3,609 are annotated, with an official val
 # split. The paper does not use it; crop, batch size and resizing are
 # DM-Count's, the 15 x 15 Gaussian with sigma 4 is C^3 Framework's.
+_base_ = './crowd_loaders.py'
+
 dataset_type = 'NWPUCrowd'
 data_root = 'data/NWPU-Crowd'
 
@@ -26,24 +28,16 @@ train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='train',
-        pipeline=train_pipeline),
-    sampler=dict(type='DefaultSampler', shuffle=True))
+        type=dataset_type, data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(
-    batch_size=1,
     num_workers=2,
     persistent_workers=True,
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
         split='val',
-        pipeline=test_pipeline,
-        test_mode=True),
-    sampler=dict(type='DefaultSampler', shuffle=False))
+        pipeline=test_pipeline))
 # The annotation of the test split is not public: results are of val.
 test_dataloader = val_dataloader
-val_evaluator = dict(
-    type='CountingMetric', levels=('crowd_level', 'illumination'))
+val_evaluator = dict(levels=('crowd_level', 'illumination'))
 test_evaluator = val_evaluator

@@ -1,6 +1,8 @@
 # ShanghaiTech part A: 300 images to train, 182 to test, of many sizes. The
 # paper does not give its crop and batch size; 256 and 10 are DM-Count's, the
 # 15 x 15 Gaussian with sigma 4 is C^3 Framework's.
+_base_ = './crowd_loaders.py'
+
 dataset_type = 'ShanghaiTech'
 data_root = 'data/ShanghaiTech'
 # Checkpoints are chosen on a tenth of the training set, never on the test
@@ -27,34 +29,22 @@ train_dataloader = dict(
         type=dataset_type,
         data_root=data_root,
         part='A',
-        split='train',
         hold_out=hold_out,
-        pipeline=train_pipeline),
-    sampler=dict(type='DefaultSampler', shuffle=True))
+        pipeline=train_pipeline))
 val_dataloader = dict(
-    batch_size=1,
     num_workers=2,
     persistent_workers=True,
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
         part='A',
-        split='val',
         hold_out=hold_out,
-        pipeline=test_pipeline,
-        test_mode=True),
-    sampler=dict(type='DefaultSampler', shuffle=False))
+        pipeline=test_pipeline))
 test_dataloader = dict(
-    batch_size=1,
     num_workers=2,
     persistent_workers=True,
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
         part='A',
-        split='test',
-        pipeline=test_pipeline,
-        test_mode=True),
-    sampler=dict(type='DefaultSampler', shuffle=False))
-val_evaluator = dict(type='CountingMetric')
-test_evaluator = val_evaluator
+        pipeline=test_pipeline))

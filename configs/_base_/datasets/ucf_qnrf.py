@@ -2,6 +2,8 @@
 # crop, batch size and resizing; these are DM-Count's, the 15 x 15 Gaussian
 # with sigma 4 is C^3 Framework's. Errors are measured on resized images, as in
 # most work: counts do not depend on it.
+_base_ = './crowd_loaders.py'
+
 dataset_type = 'UCFQNRF'
 data_root = 'data/UCF-QNRF_ECCV18'
 # Checkpoints are chosen on a tenth of the training set, never on the test
@@ -30,32 +32,20 @@ train_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        split='train',
         hold_out=hold_out,
-        pipeline=train_pipeline),
-    sampler=dict(type='DefaultSampler', shuffle=True))
+        pipeline=train_pipeline))
 val_dataloader = dict(
-    batch_size=1,
     num_workers=2,
     persistent_workers=True,
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        split='val',
         hold_out=hold_out,
-        pipeline=test_pipeline,
-        test_mode=True),
-    sampler=dict(type='DefaultSampler', shuffle=False))
+        pipeline=test_pipeline))
 test_dataloader = dict(
-    batch_size=1,
     num_workers=2,
     persistent_workers=True,
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        split='test',
-        pipeline=test_pipeline,
-        test_mode=True),
-    sampler=dict(type='DefaultSampler', shuffle=False))
-val_evaluator = dict(type='CountingMetric')
-test_evaluator = val_evaluator
+        pipeline=test_pipeline))

@@ -1,0 +1,1 @@
+"""One check of a GPU: right, how fast, and beside what it has to reach."""
