@@ -1,4 +1,4 @@
-"""The C backend: float32 on a CPU, compiled at first use.
+"""The C backend: float32 and half precision on a CPU.
 
 The sources under ``csrc`` need no PyTorch headers; they are called through
 ctypes on raw pointers, without the interpreter lock. ``MMACDA_NATIVE=0``
@@ -18,6 +18,7 @@ from ...geometry import ConvGeometry
 from ...memory_format import make_dense, memory_format_of
 from ...tracing import find_obstacle
 from .. import stock
+from .half import STORAGES, find_unserved, like, widen
 from .limits import find_excess, is_switched_off
 from .plan import Plan, address, make_plan
 
@@ -28,6 +29,7 @@ class _Library(NamedTuple):
     functions: ctypes.CDLL
     launcher: Optional[int]  # GOMP_parallel of PyTorch's own threads
     process: int
+    storages: int  # bits: which dtypes of maps it reads
 
 
 @lru_cache(maxsize=None)
@@ -62,9 +64,11 @@ def _declare(functions: ctypes.CDLL) -> _Library:
     functions.mmacda_generator_pitch.argtypes = [pointer]
     functions.mmacda_generator_pitch.restype = size
     functions.mmacda_backward.restype = None
+    functions.mmacda_storages.argtypes = []
+    functions.mmacda_storages.restype = number
     launcher = getattr(ctypes.CDLL(None), 'GOMP_parallel', None)
     return _Library(functions, launcher and ctypes.cast(
-        launcher, pointer).value, os.getpid())
+        launcher, pointer).value, os.getpid(), functions.mmacda_storages())
 
 
 def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
@@ -72,13 +76,14 @@ def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
     """Reason why this backend cannot serve the call, or None."""
     if x.device.type != 'cpu':
         return f'it runs on a CPU, but the input is on {x.device}'
-    if x.dtype != torch.float32:
+    if x.dtype not in STORAGES:
         return f'it computes in float32, but the input is {x.dtype}'
     if alpha.numel() == 0 or x.numel() == 0 or weight.numel() == 0:
         return 'a tensor is empty'
     return find_obstacle(x, alpha, atom_bases, weight) \
         or find_excess(alpha.shape, atom_bases, geometry) \
-        or is_switched_off() or _load()[1]
+        or is_switched_off() or _load()[1] \
+        or find_unserved(x.dtype, _loaded().storages)
 
 
 def _loaded() -> _Library:
@@ -113,8 +118,9 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
     """Gradients of input, coefficients, bases and weight, where needed."""
     grad_bases = None
     if needs[2]:  # rare: bases are fixed in the paper
-        grad_bases = stock.backward(grad_output, x, alpha, atom_bases, weight,
-                                    geometry, (False, False, True, False))[2]
+        grad_bases = stock.backward(*map(widen, (grad_output, x, alpha)),
+                                    atom_bases, weight.float(), geometry,
+                                    (False, False, True, False))[2]
     grad_x, grad_alpha, _, grad_weight = _backward(
         grad_output, x, alpha.flatten(1, 2), None, alpha.shape[1], atom_bases,
         weight, geometry, (needs[0], needs[1], False, needs[3]))
@@ -144,7 +150,8 @@ def _source(maps: Tensor, generator: Optional[Generator]) -> tuple:
     """Maps, matrix and norm as C reads them; the plan's last arguments."""
     if generator is None:
         return make_dense(maps), None, None, ()
-    matrix, norm = generator.matrix.contiguous(), generator.hidden_norm
+    matrix = generator.matrix.float().contiguous()
+    norm = widen(generator.hidden_norm)
     # The bits of csrc/generator.h.
     activation = generator.tanh + 2 * (norm is not None)
     return (make_dense(maps), matrix, norm if norm is None else
@@ -159,7 +166,7 @@ def _forward(x: Tensor, maps: Tensor, generator: Optional[Generator],
              atoms: int, atom_bases: Optional[Tensor], weight: Tensor,
              geometry: ConvGeometry) -> Tensor:
     library = _loaded()
-    x, weight = make_dense(x), weight.contiguous()
+    x, weight = make_dense(x), weight.float().contiguous()
     maps, matrix, norm, options = _source(maps, generator)
     y = torch.empty((maps.shape[0], weight.shape[0], *maps.shape[2:]),
                     dtype=x.dtype,
@@ -182,7 +189,7 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
     """Gradients of x, maps, the generator's matrix and weight."""
     library = _loaded()
     grad_output, x = make_dense(grad_output), make_dense(x)
-    weight = weight.contiguous()
+    given_weight, weight = weight, weight.float().contiguous()
     maps, matrix, _, options = _source(maps, generator)
     plan = make_plan(x, maps, atoms, atom_bases, grad_output, geometry,
                      *options)
@@ -199,7 +206,7 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
     if need_maps:
         grad_maps = torch.empty_like(maps)
     if need_matrix:
-        grad_matrix = x.new_empty(
+        grad_matrix = matrix.new_empty(
             len(matrix), library.functions.mmacda_generator_pitch(
                 plan.address))
     if need_weight:
@@ -213,5 +220,6 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
         *map(_address, (grad_x, grad_maps, grad_matrix, grad_weight)),
         address(memory), flags, threads, _launcher(library))
     if grad_matrix is not None:
-        grad_matrix = grad_matrix[:, :matrix.shape[1]]
-    return grad_x, grad_maps, grad_matrix, grad_weight
+        grad_matrix = like(grad_matrix[:, :matrix.shape[1]],
+                           generator.matrix)
+    return grad_x, grad_maps, grad_matrix, like(grad_weight, given_weight)

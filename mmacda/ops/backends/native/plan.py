@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...geometry import ConvGeometry
 from ..bases import Description, describe
+from .half import STORAGES
 
 # Products per thread below which starting a thread costs more than it saves.
 PRODUCTS_PER_THREAD = 2 * 10**6
@@ -28,7 +29,8 @@ class _Problem(ctypes.Structure):
           for name in ('batch', 'channels', 'height', 'width', 'out_channels',
                        'out_height', 'out_width', 'atoms', 'coefficients',
                        'taps', 'groups', 'stride_h', 'stride_w', 'pad_h',
-                       'pad_w', 'hidden', 'activation', 'phases',
+                       'pad_w', 'hidden', 'activation', 'storage',
+                       'phases',
                        'plane_rows', 'plane_columns')),
         *((name, _Strides) for name in ('x', 'alpha', 'y', 'h')),
         *((name, ctypes.c_void_p)
@@ -57,7 +59,8 @@ class Plan:
 
     def __init__(self, x_shape, x_strides, alpha_shape, alpha_strides,
                  y_strides, out_channels, atoms, geometry,
-                 description: Description, generator_rows, activation):
+                 description: Description, generator_rows, activation,
+                 storage):
         batch, channels, height, width = x_shape
         maps, out_height, out_width = alpha_shape[1:]
         coefficients = (generator_rows or maps) // atoms
@@ -102,9 +105,9 @@ class Plan:
             batch, channels, height, width, out_channels, out_height,
             out_width, atoms, coefficients, len(rows), groups, stride_h,
             stride_w, pad_h, pad_w, maps if generator_rows else 0, activation,
-            len(phases), plane_rows, plane_columns, _Strides(*x_strides),
-            _Strides(*alpha_strides), _Strides(*y_strides),
-            _Strides(*alpha_strides),
+            storage, len(phases), plane_rows, plane_columns,
+            _Strides(*x_strides), _Strides(*alpha_strides),
+            _Strides(*y_strides), _Strides(*alpha_strides),
             **{name: a.ctypes.data for name, a in self.arrays.items()})
         self.address = ctypes.addressof(self.problem)
         self.covers_input = stride_h == stride_w == 1 \
@@ -134,4 +137,4 @@ def make_plan(x: Tensor, alpha: Tensor, atoms: int,
                            (generator_rows or alpha.shape[1]) // atoms)
     return _cached_plan(x.shape, x.stride(), alpha.shape, alpha.stride(),
                         y.stride(), y.shape[1], atoms, geometry, description,
-                        generator_rows, activation)
+                        generator_rows, activation, STORAGES[x.dtype])

@@ -120,7 +120,7 @@ static void channel_unit(void *argument, int64_t unit, float *z) {
 static void crop_unit(void *argument, int64_t unit, float *scratch) {
   call *k = argument;
   (void)scratch;
-  copy_planes(k->p, k->dx, k->p->x, k->dplanes, unit, 0);
+  copy_planes(k->p, k->dx, k->p->x, k->dplanes, unit, 1);
 }
 
 static void dweight_unit(void *argument, int64_t unit, float *scratch) {

@@ -57,6 +57,6 @@ static float *take(float **memory, int64_t *total, int64_t floats) {
 static void pad_unit(void *argument, int64_t unit, float *scratch) {
   call *k = argument;
   (void)scratch;
-  copy_planes(k->p, (float *)k->x, k->p->x, k->planes, unit, 1);
+  copy_planes(k->p, (void *)k->x, k->p->x, k->planes, unit, 0);
 }
 #endif
