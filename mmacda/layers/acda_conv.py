@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..ops import (adaptive_conv2d, adaptive_conv2d_generated,
                    available_backends)
+from ..ops.autocast import cast_inputs
 from ..ops.geometry import ConvGeometry
 from ..ops.tracing import is_symbolic
 from ..registry_types import is_type
@@ -208,6 +209,7 @@ class ACDAConv(BasesKeeper, Conv2dLike):
             return F.conv2d(self._margin(x), weight, bias, *self._geometry)
         if self.backend in (None, 'native') and not why_plain_now(
                 self.atom_generator, x, weight):
+            x, = cast_inputs(x)  # once for all that reads it
             hidden, generator = prepare(self.atom_generator, x,
                                         self.num_atoms)
             return adaptive_conv2d_generated(

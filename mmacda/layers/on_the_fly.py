@@ -14,8 +14,9 @@ import torch.nn.modules.module as torch_module
 from torch import Tensor
 
 from ..ops import Generator
-from ..ops.autocast import autocast_dtype
+from ..ops.autocast import autocast_dtype, call_as_given
 from ..ops.backends import ENVIRONMENT_VARIABLE, GENERATING
+from ..ops.backends.native.half import STORAGES
 from ..ops.tracing import is_looked_at
 from .atom_generator import AtomGenerator, GeneratorConv2d
 from .folded_norm import fold_norm, scale_and_shift
@@ -70,15 +71,14 @@ def why_plain_now(generator: Any, x: Tensor,
         return 'the call is traced, recorded or transformed'
     if x.device.type != 'cpu':
         return f'no backend makes coefficients on {x.device.type}'
-    if x.dtype != torch.float32:
+    dtype = autocast_dtype('cpu') or x.dtype
+    if torch.float64 in (dtype, x.dtype) or dtype not in STORAGES:
         return f'no backend makes coefficients in {x.dtype}'
     if not x.numel():
         return 'the input is empty'
     named = os.environ.get(ENVIRONMENT_VARIABLE, '').strip()
     if named and named not in GENERATING:
         return f'{ENVIRONMENT_VARIABLE} names {named}'
-    if autocast_dtype('cpu') is not None:
-        return 'autocast is on'
     if _is_everything_watched():
         return 'a hook looks inside'
     reason = why_plain(generator)
@@ -120,8 +120,8 @@ def prepare(generator: Any,
         hidden_norm = scale_and_shift(generator.norm1)
     else:
         hidden = generator.hidden(x)
-    matrix = fold_norm(generator.conv2.weight, generator.conv2.bias,
-                       generator.norm2, hidden)
+    matrix = call_as_given(fold_norm, generator.conv2.weight,
+                           generator.conv2.bias, generator.norm2, hidden)
     return hidden, Generator(matrix, num_atoms,
                              type(generator.act2) is nn.Tanh, hidden_norm)
 

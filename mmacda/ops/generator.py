@@ -1,6 +1,7 @@
 """The second layer of an atom generator, as operators take it."""
 from typing import NamedTuple, Optional
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -24,6 +25,13 @@ class Generator(NamedTuple):
     num_atoms: int
     tanh: bool = True
     hidden_norm: Optional[Tensor] = None
+
+    def to(self, dtype: torch.dtype) -> 'Generator':
+        """The same in another dtype."""
+        norm = self.hidden_norm
+        return self._replace(
+            matrix=self.matrix.to(dtype),
+            hidden_norm=None if norm is None else norm.to(dtype))
 
     def coefficients(self, hidden: Tensor) -> Tensor:
         """alpha (B, m, J, Ho, Wo) of hidden maps (B, H, Ho, Wo)."""
