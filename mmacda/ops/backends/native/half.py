@@ -2,8 +2,9 @@
 
 Its sums are float32, and so are weights and matrices, which are small.
 """
-from typing import Dict, Optional
+from typing import Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +14,7 @@ STORAGES: Dict[torch.dtype, int] = {
     torch.bfloat16: 1,
     torch.float16: 2
 }
+MOST_STEPS = 100  # tried for the distance of two taps
 HALF = (torch.bfloat16, torch.float16)
 
 
@@ -38,3 +40,38 @@ def widen(tensor: Optional[Tensor]) -> Optional[Tensor]:
 def like(grad: Optional[Tensor], tensor: Optional[Tensor]):
     """A gradient in the dtype of what it belongs to."""
     return grad if grad is None or tensor is None else grad.to(tensor.dtype)
+
+
+def pair_taps(offsets: Sequence[int]) -> Tuple[int, np.ndarray]:
+    """Taps two by two, both at the same distance in every pair.
+
+    A plane that holds every value beside the one at that distance then serves
+    two taps by one read.
+
+    Args:
+        offsets (Sequence[int]): Of the taps, all different.
+
+    Returns:
+        Tuple[int, np.ndarray]: The distance that leaves the fewest pairs, and
+        the taps of each, shape (2, pairs); -1 stands for none.
+    """
+    known = np.asarray(offsets)
+    steps = np.unique(known[:, None] - known)
+    steps = steps[steps > 0][:MOST_STEPS]
+    best, fewest = 1, _pair(offsets, 1)
+    for step in steps.tolist():
+        found = _pair(offsets, step)
+        if len(found) < len(fewest):
+            best, fewest = step, found
+    return best, np.array(fewest, np.int32).reshape(-1, 2).T
+
+
+def _pair(offsets: Sequence[int], step: int) -> List[Tuple[int, int]]:
+    index = {int(offset): tap for tap, offset in enumerate(offsets)}
+    found, taken = [], set()
+    for offset, tap in sorted(index.items()):
+        if tap not in taken:
+            other = index.get(offset + step, -1)
+            taken.add(other)
+            found.append((tap, other))
+    return found

@@ -22,6 +22,7 @@ typedef struct {
   float *y; /* or its gradient */
   float *planes, *packed;
   int needs;
+  int dots; /* products of bfloat16 pairs, see dots.h */
   float *dx, *dalpha, *dweight, *dh, *dgenerator;
   float *dplanes, *dpacked, *d, *dz, *dy;
   float *packed_generator, *turned_generator, *dalpha_tiles, *ht;

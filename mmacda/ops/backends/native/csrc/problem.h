@@ -21,9 +21,11 @@ typedef struct {
   int64_t hidden, activation; /* of the generator; 0: alpha is given */
   int64_t storage;            /* of maps in memory, see half.h */
   int64_t phases, plane_rows, plane_columns; /* planes: phases of these */
+  int64_t tap_pairs, pair_step;              /* see dots_forward.h */
   strides x, alpha, y, h;                    /* alpha's channel: m * J */
   const int32_t *phase_rows, *phase_columns; /* [phases], remainders */
   const int32_t *tap_offsets;                /* [taps], inside a channel */
+  const int32_t *pair_first, *pair_second; /* [tap_pairs], taps; -1: none */
   /* Non-zero basis values, by tap and by coefficient. */
   const int32_t *by_tap_start, *by_tap_index;
   const int32_t *by_coefficient_start, *by_coefficient_index;
