@@ -90,11 +90,14 @@ static void dots_generator_unit(void *argument, int64_t unit,
   }
 }
 
+static void pack_dotted_generator(call *k) {
+  run_units(&k->team, (generator_rows(k->p) + ROWS - 1) / ROWS,
+            dots_generator_unit);
+}
+
 static void pack_dots(call *k) {
   const problem *p = k->p;
-  if (p->hidden)
-    run_units(&k->team, (generator_rows(p) + ROWS - 1) / ROWS,
-              dots_generator_unit);
+  if (p->hidden) pack_dotted_generator(k);
   run_units(&k->team, p->groups * ((group_outputs(p) + ROWS - 1) / ROWS),
             dots_pack_unit);
 }
@@ -147,11 +150,9 @@ static DOTTED void pair_atoms(const problem *p, const float *d,
   }
 }
 
-INLINE DOTTED void dotted_kernel(int M, int N, const problem *p,
-                                 const uint32_t *x, int64_t plane,
-                                 const uint32_t *d, uint32_t *z,
-                                 int64_t pitch) {
-  vec sum[WIDTH][ATOMS];
+INLINE DOTTED void sum_pairs(int M, int N, const problem *p,
+                             const uint32_t *x, int64_t plane,
+                             const uint32_t *d, vec sum[WIDTH][ATOMS]) {
   UNROLL for (int c = 0; c < N; c++)
     UNROLL for (int a = 0; a < M; a++) sum[c][a] = (vec){0};
   for (int64_t q = 0; q < p->tap_pairs; q++, d += p->atoms * LANES) {
@@ -168,6 +169,14 @@ INLINE DOTTED void dotted_kernel(int M, int N, const problem *p,
         sum[c][a] = add_dots(sum[c][a], value[c], atom);
     }
   }
+}
+
+INLINE DOTTED void pair_kernel(int M, int N, const problem *p,
+                               const uint32_t *x, int64_t plane,
+                               const uint32_t *d, uint32_t *z,
+                               int64_t pitch) {
+  vec sum[WIDTH][ATOMS];
+  sum_pairs(M, N, p, x, plane, d, sum);
   UNROLL for (int c = 0; c < N; c++)
     UNROLL for (int a = 0; a < M; a += 2)
       store_pairs(z + (c * atom_pairs(p) + a / 2) * pitch,
@@ -189,7 +198,7 @@ static DOTTED void convolve_pairs(const problem *p, const uint32_t *planes,
                           spans[s].base;
       for (int64_t a = 0, M; a < p->atoms; a += M) {
         M = pick_atoms(p->atoms - a);
-        PICK(dotted_kernel, M, N, p, x, plane,
+        PICK(pair_kernel, M, N, p, x, plane,
              d + s * dotted_atom_size(p) + a * LANES,
              z + (c * atom_pairs(p) + a / 2) * pitch + spans[s].pixel,
              pitch);
