@@ -64,6 +64,9 @@ def _declare(functions: ctypes.CDLL) -> _Library:
     functions.mmacda_generator_pitch.argtypes = [pointer]
     functions.mmacda_generator_pitch.restype = size
     functions.mmacda_backward.restype = None
+    for name in ('mmacda_has_dots', 'mmacda_use_dots'):
+        getattr(functions, name).restype = number
+    functions.mmacda_use_dots.argtypes = [number]
     functions.mmacda_storages.argtypes = []
     functions.mmacda_storages.restype = number
     launcher = getattr(ctypes.CDLL(None), 'GOMP_parallel', None)
@@ -84,6 +87,16 @@ def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
         or find_excess(alpha.shape, atom_bases, geometry) \
         or is_switched_off() or _load()[1] \
         or find_unserved(x.dtype, _loaded().storages)
+
+
+def describe_half() -> str:
+    """How half precision maps are multiplied here, in words."""
+    library, reason = _load()
+    if library is None:
+        return f'none, {reason}'
+    if library.functions.mmacda_has_dots():
+        return 'bfloat16 pairs (AVX512-BF16), float16 as float32'
+    return 'as float32'
 
 
 def _loaded() -> _Library:

@@ -138,8 +138,9 @@ static int64_t lay_out_backward(call *k, float *memory) {
   k->tiling = make_tiling(p);
   int64_t span_size = atom_size(p);
 #if HAS_DOTS
-  k->dots = p->storage == BFLOAT16 && mmacda_has_dots();
-  if (k->dots) span_size = kept_atom_size(p);
+  k->dots = uses_dots(p);
+  /* The same memory whether they are used or not. */
+  if (p->storage == BFLOAT16) span_size = larger(span_size, kept_atom_size(p));
 #endif
   int64_t d = input || weight ? k->tiling.spans * span_size : 0;
   int64_t dz = input || alpha ? depth * k->tiling.pitch : 0;

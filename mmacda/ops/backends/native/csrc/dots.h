@@ -135,6 +135,19 @@ static DOTTED void multiply_dots(int64_t rows, int64_t vectors,
 static int cpu_has_dots(void) { return 0; }
 #endif
 
-/* Whether products are made of pairs on this CPU. */
+/* Whether this CPU has products of pairs. */
 int mmacda_has_dots(void) { return HAS_DOTS && cpu_has_dots(); }
+
+static int dots_are_used = 1;
+
+/* Turns them off or on, for comparisons; returns what was. */
+int mmacda_use_dots(int on) {
+  int before = dots_are_used;
+  dots_are_used = on;
+  return before;
+}
+
+static int uses_dots(const problem *p) {
+  return p->storage == BFLOAT16 && dots_are_used && mmacda_has_dots();
+}
 #endif

@@ -68,12 +68,12 @@ static int64_t lay_out_forward(call *k, float *memory) {
   float *packed = take(&memory, &total,
                        packs ? p->out_channels * group_depth(p) : 0);
   k->packed = packs ? packed : NULL;
-  k->dots = packs && p->storage == BFLOAT16 && mmacda_has_dots();
+  k->dots = packs && uses_dots(p);
   k->packed_generator =
       take(&memory, &total,
            p->hidden ? generator_rows(p) * generator_columns(p) : 0);
   k->team.scratch_size =
-      (k->tiling.spans + (k->dots ? 1 : 0)) * atom_size(p) +
+      (k->tiling.spans + (p->storage == BFLOAT16)) * atom_size(p) +
       k->tiling.pitch *
           (p->out_channels +
            larger(CHANNEL_BLOCK, p->coefficients) * p->atoms +
