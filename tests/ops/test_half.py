@@ -145,7 +145,7 @@ def test_coefficients_on_the_fly(hidden, tanh, dtype, library,
     matrix = torch.randn(atoms * count, hidden + 1, generator=seed) / 4
     matrix[:, -1] *= 8  # a shift that 8 bits would not hold
     leaves = [t.requires_grad_() for t in (
-        x.to(dtype), maps.to(dtype), matrix, weight)]
+        x.to(dtype), maps.to(dtype), matrix, weight.to(dtype))]
     doubles = [t.detach().double().requires_grad_() for t in leaves]
     results = []
     for x, maps, matrix, weight in (leaves, doubles):
@@ -156,7 +156,7 @@ def test_coefficients_on_the_fly(hidden, tanh, dtype, library,
         results.append([output, *torch.autograd.grad(
             output, (x, maps, matrix, weight), upstream.to(output.dtype))])
     assert [t.dtype for t in results[0]] == [
-        dtype, dtype, dtype, torch.float32, torch.float32]
+        dtype, dtype, dtype, torch.float32, dtype]
     eps = torch.finfo(dtype).eps
     for ours, theirs in zip(*results):
         error = (ours.double() - theirs).norm() / theirs.norm()

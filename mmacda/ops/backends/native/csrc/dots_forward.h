@@ -160,8 +160,10 @@ INLINE DOTTED void sum_pairs(int M, int N, const problem *p,
     UNROLL for (int c = 0; c < N; c++)
       __builtin_prefetch(source + (N + c) * plane);
     pairs value[WIDTH];
+    /* Zero times what is not finite would not be zero. */
+    __mmask32 taken = p->pair_second[q] < 0 ? 0x55555555 : 0xffffffff;
     UNROLL for (int c = 0; c < N; c++)
-      value[c] = load_pairs(source + c * plane);
+      value[c] = _mm512_maskz_loadu_epi16(taken, source + c * plane);
     UNROLL for (int a = 0; a < M; a++) {
       pairs atom = load_pairs(d + a * LANES);
       HOLD(atom);
