@@ -18,7 +18,7 @@ from ...geometry import ConvGeometry
 from ...memory_format import make_dense, memory_format_of
 from ...tracing import find_obstacle
 from .. import stock
-from .half import STORAGES, find_unserved, like, widen
+from .half import STORAGES, like, readable, widen
 from .limits import find_excess, is_switched_off
 from .plan import Plan, address, make_plan
 
@@ -85,8 +85,7 @@ def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
         return 'a tensor is empty'
     return find_obstacle(x, alpha, atom_bases, weight) \
         or find_excess(alpha.shape, atom_bases, geometry) \
-        or is_switched_off() or _load()[1] \
-        or find_unserved(x.dtype, _loaded().storages)
+        or is_switched_off() or _load()[1]
 
 
 def describe_half() -> str:
@@ -178,7 +177,8 @@ def _address(tensor: Optional[Tensor]) -> Optional[int]:
 def _forward(x: Tensor, maps: Tensor, generator: Optional[Generator],
              atoms: int, atom_bases: Optional[Tensor], weight: Tensor,
              geometry: ConvGeometry) -> Tensor:
-    library = _loaded()
+    library, dtype = _loaded(), x.dtype
+    x, maps = readable(library.storages, x, maps)
     x, weight = make_dense(x), weight.float().contiguous()
     maps, matrix, norm, options = _source(maps, generator)
     y = torch.empty((maps.shape[0], weight.shape[0], *maps.shape[2:]),
@@ -191,7 +191,7 @@ def _forward(x: Tensor, maps: Tensor, generator: Optional[Generator],
         plan.address, address(x), address(maps), _address(matrix),
         _address(norm), address(weight), address(y), address(memory), threads,
         _launcher(library))
-    return y
+    return y.to(dtype)
 
 
 def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
@@ -200,7 +200,8 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
               geometry: ConvGeometry,
               needs: Sequence[bool]) -> Tuple[Optional[Tensor], ...]:
     """Gradients of x, maps, the generator's matrix and weight."""
-    library = _loaded()
+    library, dtype = _loaded(), x.dtype
+    grad_output, x, maps = readable(library.storages, grad_output, x, maps)
     grad_output, x = make_dense(grad_output), make_dense(x)
     given_weight, weight = weight, weight.float().contiguous()
     maps, matrix, _, options = _source(maps, generator)
@@ -235,4 +236,7 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
     if grad_matrix is not None:
         grad_matrix = like(grad_matrix[:, :matrix.shape[1]],
                            generator.matrix)
+    if x.dtype != dtype:
+        grad_x, grad_maps = (g if g is None else g.to(dtype)
+                             for g in (grad_x, grad_maps))
     return grad_x, grad_maps, grad_matrix, like(grad_weight, given_weight)

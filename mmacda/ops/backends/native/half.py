@@ -18,18 +18,17 @@ MOST_STEPS = 100  # tried for the distance of two taps
 HALF = (torch.bfloat16, torch.float16)
 
 
-def find_unserved(dtype: torch.dtype, storages: int) -> Optional[str]:
-    """Reason why the library does not read maps of a dtype, or None.
+def readable(storages: int, *maps: Tensor) -> Tuple[Tensor, ...]:
+    """Maps as the library reads them: of one dtype, else in float32.
 
     Args:
-        dtype (torch.dtype): Of the maps.
-        storages (int): Those that the library was compiled for, as bits.
+        storages (int): The dtypes that it was compiled for, as bits: not
+            every CPU converts float16.
+        *maps (Tensor): All of the same dtype.
     """
-    if dtype not in STORAGES:
-        return f'it computes in float32, but the input is {dtype}'
-    if not storages >> STORAGES[dtype] & 1:
-        return f'it was compiled for a CPU that cannot convert {dtype}'
-    return None
+    if storages >> STORAGES[maps[0].dtype] & 1:
+        return maps
+    return tuple(m.float() for m in maps)
 
 
 def widen(tensor: Optional[Tensor]) -> Optional[Tensor]:
