@@ -74,7 +74,7 @@ def _backward(
     grads = call_as_given(module.backward, grad_output, *arguments, needs)
     formats = (memory_format_of(input), ) + (torch.contiguous_format, ) * 3
     results = [
-        input.new_empty(0) if grad is None else grad.to(
+        input.new_empty(0) if grad is None or tensor is None else grad.to(
             tensor.dtype).contiguous(memory_format=memory_format)
         for grad, tensor, memory_format in zip(grads, tensors, formats)
     ]

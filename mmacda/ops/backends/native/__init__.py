@@ -130,9 +130,9 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
     """Gradients of input, coefficients, bases and weight, where needed."""
     grad_bases = None
     if needs[2]:  # rare: bases are fixed in the paper
-        grad_bases = stock.backward(*map(widen, (grad_output, x, alpha)),
-                                    atom_bases, weight.float(), geometry,
-                                    (False, False, True, False))[2]
+        grad_bases = stock.backward(grad_output.float(), x.float(),
+                                    alpha.float(), atom_bases, weight.float(),
+                                    geometry, (False, False, True, False))[2]
     grad_x, grad_alpha, _, grad_weight = _backward(
         grad_output, x, alpha.flatten(1, 2), None, alpha.shape[1], atom_bases,
         weight, geometry, (needs[0], needs[1], False, needs[3]))
@@ -233,7 +233,7 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
         _address(matrix), address(weight),
         *map(_address, (grad_x, grad_maps, grad_matrix, grad_weight)),
         address(memory), flags, threads, _launcher(library))
-    if grad_matrix is not None:
+    if grad_matrix is not None and generator is not None:
         grad_matrix = like(grad_matrix[:, :matrix.shape[1]],
                            generator.matrix)
     if x.dtype != dtype:
