@@ -9,6 +9,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 
 from ..ops import adaptive_conv2d, available_backends
+from ..ops.autocast import cast_inputs
 from ..ops.geometry import ConvGeometry
 from ..ops.tracing import is_symbolic
 from ..registry_types import is_type
@@ -207,6 +208,7 @@ class ACDAConv(BasesKeeper, Conv2dLike):
             return F.conv2d(self._margin(x), weight, bias, *self._geometry)
         if self.backend in (None, 'native') and not why_plain_now(
                 self.atom_generator, x, weight):
+            x, = cast_inputs(x)  # once for all that reads it
             return convolve(self, x, weight, bias)
         alpha = self.atom_generator(x)
         alpha = alpha.reshape(alpha.shape[0], self.num_atoms,

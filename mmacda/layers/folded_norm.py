@@ -33,9 +33,11 @@ def fold_norm(weight: Tensor, bias: Optional[Tensor], norm: Any,
         maps (Tensor): h, shape (B, H, Ho, Wo), of one pixel at least.
 
     Returns:
-        Tensor: Shape (N, H + 1), in the dtype of the weight.
+        Tensor: Shape (N, H + 1), in float32 for a weight in half precision.
     """
     matrix = weight.flatten(1)
+    if matrix.element_size() < 4:
+        matrix = matrix.float()
     if type(norm) is nn.Identity:
         shift = weight.new_zeros(len(weight)) if bias is None else bias
         return torch.cat((matrix, shift[:, None]), 1)
@@ -66,7 +68,7 @@ def _fold_at_once(weight: Optional[Tensor],
 
 
 def _scale_and_shift(norm: Any) -> Tuple[Tensor, Tensor]:
-    scale = torch.rsqrt(norm.running_var + norm.eps)
+    scale = torch.rsqrt(norm.running_var.float() + norm.eps)
     if norm.weight is not None:
         scale = scale * norm.weight
     shift = -norm.running_mean * scale
@@ -139,6 +141,7 @@ def moments(maps: Tensor) -> Tuple[int, Tensor, Tensor]:
         ]
     counts, means, products = [], [], []
     for part in parts:
+        part = part.float()
         mean = part.mean((0, 2))
         centred = part - mean[:, None]
         counts.append(part.shape[0] * part.shape[2])
@@ -186,7 +189,7 @@ class _FoldBatchNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx, maps, matrix, gamma, beta, eps, group):
         with torch.no_grad():
-            count, mean, product = moments(maps.float())
+            count, mean, product = moments(maps)
             if group is not None:
                 count, mean, product = _gather_moments(
                     count, mean, product, group)

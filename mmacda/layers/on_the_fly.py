@@ -14,8 +14,9 @@ import torch.nn.modules.module as torch_module
 from torch import Tensor
 
 from ..ops import Generator, adaptive_conv2d_generated
-from ..ops.autocast import autocast_dtype
+from ..ops.autocast import autocast_dtype, call_as_given
 from ..ops.backends import ENVIRONMENT_VARIABLE, GENERATING
+from ..ops.backends.native.half import STORAGES
 from ..ops.batch_generated import (Affine, BatchGenerator,
                                    adaptive_conv2d_batch_generated,
                                    serves_batch)
@@ -76,15 +77,14 @@ def why_plain_now(generator: Any, x: Tensor,
         return 'the call is traced, recorded or transformed'
     if x.device.type != 'cpu':
         return f'no backend makes coefficients on {x.device.type}'
-    if x.dtype != torch.float32:
+    dtype = autocast_dtype('cpu') or x.dtype
+    if torch.float64 in (dtype, x.dtype) or dtype not in STORAGES:
         return f'no backend makes coefficients in {x.dtype}'
     if not x.numel():
         return 'the input is empty'
     named = os.environ.get(ENVIRONMENT_VARIABLE, '').strip()
     if named and named not in GENERATING:
         return f'{ENVIRONMENT_VARIABLE} names {named}'
-    if autocast_dtype('cpu') is not None:
-        return 'autocast is on'
     if _is_everything_watched():
         return 'a hook looks inside'
     reason = why_plain(generator)
@@ -95,9 +95,14 @@ def why_plain_now(generator: Any, x: Tensor,
     return reason
 
 
+def _is_single(x: Tensor) -> bool:
+    """Whether all of the layer is computed in float32."""
+    return x.dtype == torch.float32 and autocast_dtype('cpu') is None
+
+
 def _is_small(generator: Any, x: Tensor) -> bool:
-    if not torch.is_grad_enabled() or _reads_input(generator) \
-            and _derives_both_norms(generator):
+    if not torch.is_grad_enabled() or _is_single(x) and _reads_input(
+            generator) and _derives_both_norms(generator):
         return False
     conv = generator._modules['conv1']
     stride_h, stride_w = conv.stride
@@ -123,7 +128,9 @@ def convolve(layer: Any, x: Tensor, weight: Tensor,
     Norms keep their running statistics as if they had been called.
     """
     generator = layer.atom_generator
-    if _derives_both_norms(generator):
+    if not _is_single(x):
+        pass  # as it is prepared
+    elif _derives_both_norms(generator):
         output = _convolve_batch(layer, x, weight, bias)
         if output is not None:
             return output
@@ -214,7 +221,7 @@ def prepare(generator: Any,
     inference = not torch.is_grad_enabled()
     hidden_norm = None
     if inference and _folds(generator):
-        if _reads_input(generator):
+        if _is_single(x) and _reads_input(generator):
             return _fold_first(generator, x, num_atoms)
         hidden = generator.first_conv(x)
         hidden_norm = scale_and_shift(generator.norm1)
@@ -243,8 +250,8 @@ def _fold_first(generator: Any, x: Tensor,
 
 def _fold(generator: Any, hidden: Tensor, num_atoms: int,
           hidden_norm: Optional[Tensor] = None) -> Generator:
-    matrix = fold_norm(generator.conv2.weight, generator.conv2.bias,
-                       generator.norm2, hidden)
+    matrix = call_as_given(fold_norm, generator.conv2.weight,
+                           generator.conv2.bias, generator.norm2, hidden)
     return Generator(matrix, num_atoms, type(generator.act2) is nn.Tanh,
                      hidden_norm)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .backends import native
 from .backends.bases import describe
+from .backends.native.half import STORAGES
 from .backends.native.norms import is_readable
 from .backends.native.plan import Plan
 from .checks import check_geometry_of
@@ -136,5 +137,5 @@ def _plan(x_shape, x_strides, first_shape, hidden, rows, atoms, tanh,
                     x_strides[3] * steps[1])
     plan = Plan(x_shape, x_strides, (x_shape[0], x_shape[1], *size),
                 maps_strides, y_strides, weight_shape[0], atoms, geometry,
-                description, rows, hidden, tanh + 2)
+                description, rows, hidden, tanh + 2, STORAGES[torch.float32])
     return plan, y_shape

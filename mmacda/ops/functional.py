@@ -7,7 +7,8 @@ from torch.overrides import handle_torch_function, has_torch_function
 
 from . import registered_op
 from .autocast import call_as_given, cast_inputs, is_compiling
-from .backends import BACKENDS, DIFFERENTIABLE, choose_backend
+from .backends import (BACKENDS, DIFFERENTIABLE, choose_backend,
+                       prepare_half)
 from .checks import check_dtypes, check_geometry, check_tensors
 from .differentiate import differentiate, without_negation
 from .geometry import ConvGeometry
@@ -109,16 +110,11 @@ def adaptive_conv2d(input: Tensor,
     input, basis_coefficients, weight, bias = cast_inputs(
         input, basis_coefficients, weight, bias)
     check_dtypes(input, basis_coefficients, weight, bias)
-    # The CPU's half precision products are slow: compute in float32 there.
-    dtype = input.dtype
-    if input.device.type == 'cpu' and dtype in (torch.half, torch.bfloat16):
-        input, basis_coefficients, weight = (
-            t.float() for t in (input, basis_coefficients, weight))
     output = _run(backend, input, basis_coefficients, atom_bases, weight,
                   geometry)
     if bias is not None:
         output = output + bias.to(output.dtype)[:, None, None]
-    return output.to(dtype)
+    return output.to(input.dtype)
 
 
 def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
@@ -131,6 +127,7 @@ def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
     x, alpha, atom_bases, weight = (
         without_negation(t) for t in (x, alpha, atom_bases, weight))
     name, _ = choose_backend(backend, x, alpha, atom_bases, weight, geometry)
+    x, alpha, weight = prepare_half(name, x, alpha, weight)
     if name in DIFFERENTIABLE:
         return DIFFERENTIABLE[name].adaptive_conv2d(x, alpha, atom_bases,
                                                     weight, None, *geometry)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-from .autocast import autocast_dtype, is_compiling
+from .autocast import autocast_dtype, cast_inputs, is_compiling
 from .backends import BACKENDS, GENERATING, choose_backend
 from .checks import check_dtype, check_dtypes, check_geometry, check_tensors
 from .differentiate import differentiate_memory, without_negation
@@ -13,6 +13,8 @@ from .functional import adaptive_conv2d
 from .generator import Generator
 from .geometry import ConvGeometry
 from .tracing import is_looked_at, is_recorded, is_transformed
+
+HALF_TYPES = (torch.bfloat16, torch.float16)
 
 
 class _GeneratedConv2d(torch.autograd.Function):
@@ -49,9 +51,10 @@ def _differentiate_plainly(grad_output, tensors, options, geometry, name,
               for tensor, need in zip(tensors, needs)]
     x, hidden, matrix, weight = leaves
     with torch.enable_grad():
-        alpha = Generator(matrix, *options).coefficients(hidden)
-        output = adaptive_conv2d(x, alpha, tensors[4], weight, None,
-                                 **geometry._asdict(), backend=name)
+        alpha = Generator(matrix.to(x.dtype),
+                          *options).coefficients(hidden)
+        output = adaptive_conv2d(x, alpha, tensors[4], weight.to(x.dtype),
+                                 None, **geometry._asdict(), backend=name)
     found = iter(torch.autograd.grad(
         output, [leaf for leaf in leaves if leaf.requires_grad], grad_output))
     return tuple(next(found) if need else None for need in needs)
@@ -116,9 +119,12 @@ def adaptive_conv2d_generated(input: Tensor,
             atom_bases=atom_bases,
             bias=bias))
     if autocast_dtype(input.device.type) is None:
-        for name, tensor in zip(('hidden', 'matrix', 'hidden_norm', 'first'),
-                                given[1:5]):
-            check_dtype(name, tensor, input.dtype)
+        check_dtype('hidden', hidden, input.dtype)
+        for name, tensor in zip(('matrix', 'hidden_norm', 'first'),
+                                given[2:5]):
+            if not (input.dtype in HALF_TYPES and tensor is not None
+                    and tensor.dtype == torch.float32):
+                check_dtype(name, tensor, input.dtype)
     _check_generator(generator, hidden)
     choice = None
     if not (is_looked_at(*given) or _is_for_autograd(generator, atom_bases)):
@@ -126,9 +132,12 @@ def adaptive_conv2d_generated(input: Tensor,
             without_negation(t)
             for t in (input, hidden, generator.matrix, weight))
         generator = generator._replace(matrix=matrix)
+        input, hidden = cast_inputs(input, hidden)
         choice = _choose(backend, input, hidden, generator, atom_bases,
                          weight, bias, geometry)
     if choice is None:
+        if input.dtype in HALF_TYPES:
+            generator = generator.to(input.dtype)
         return adaptive_conv2d(input, generator.coefficients(hidden),
                                atom_bases, weight, bias, *geometry,
                                backend=backend)
@@ -138,9 +147,13 @@ def adaptive_conv2d_generated(input: Tensor,
                                         weight, atom_bases, generator,
                                         checked, name)
     else:
-        return BACKENDS[name].forward_generated(
-            input, hidden, generator, atom_bases, weight, checked, bias)
-    return output if bias is None else output + bias[:, None, None]
+        output = BACKENDS[name].forward_generated(
+            input, hidden, generator, atom_bases, weight, checked,
+            None if input.dtype in HALF_TYPES else bias)
+        if input.dtype not in HALF_TYPES:
+            return output
+    return output if bias is None else \
+        output + bias.to(output.dtype)[:, None, None]
 
 
 def _is_for_autograd(generator: Generator,
@@ -173,9 +186,13 @@ def _check_generator(generator: Generator, hidden: Tensor) -> None:
 def _choose(backend, x, hidden, generator, atom_bases, weight, bias,
             geometry) -> Optional[Tuple[str, ConvGeometry]]:
     """The backend that makes coefficients itself, and the geometry."""
-    if x.dtype != torch.float32 or autocast_dtype(x.device.type) is not None:
+    if x.dtype not in (torch.float32, *HALF_TYPES) \
+            or hidden.dtype != x.dtype:
         return None
-    check_dtypes(x, x, weight, bias)
+    if autocast_dtype(x.device.type) is None:
+        check_dtypes(x, x, weight, bias)
+    elif torch.float64 in (weight.dtype, bias is not None and bias.dtype):
+        return None  # others are summed in float32, whatever they are in
     # A view that has the shape of alpha, for the checks of shapes.
     rows, atoms = len(generator.matrix), generator.num_atoms
     alpha = hidden[:, :1, None].expand(-1, atoms, rows // atoms, -1, -1)

@@ -1,6 +1,7 @@
 """An atom generator as operators take it."""
 from typing import NamedTuple, Optional
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -29,6 +30,14 @@ class Generator(NamedTuple):
     tanh: bool = True
     hidden_norm: Optional[Tensor] = None
     first: Optional[Tensor] = None
+
+    def to(self, dtype: torch.dtype) -> 'Generator':
+        """The same in another dtype."""
+        norm, first = self.hidden_norm, self.first
+        return self._replace(
+            matrix=self.matrix.to(dtype),
+            hidden_norm=None if norm is None else norm.to(dtype),
+            first=None if first is None else first.to(dtype))
 
     def coefficients(self, hidden: Tensor) -> Tensor:
         """alpha (B, m, J, Ho, Wo) of maps (B, H, Ho, Wo)."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .autocast import AVAILABLE, call_as_given
-from .backends import BACKENDS, COMPUTING, choose_backend
+from .backends import BACKENDS, COMPUTING, choose_backend, prepare_half
 from .geometry import ConvGeometry
 from .memory_format import memory_format_of
 from .tracing import ONCE, is_recorded, is_transformed
@@ -33,9 +33,13 @@ def _geometry(stride, padding, dilation, groups) -> ConvGeometry:
 
 
 def _choose(backend, *arguments):
-    name, module = choose_backend(backend, *arguments)
-    # Autograd does not reach into an operator.
-    return module if name in COMPUTING else BACKENDS['stock']
+    """The module that serves, and the arguments in its dtype."""
+    name, _ = choose_backend(backend, *arguments)
+    if name not in COMPUTING:  # autograd does not reach into an operator
+        name = 'stock'
+    x, alpha, atom_bases, weight, geometry = arguments
+    x, alpha, weight = prepare_half(name, x, alpha, weight)
+    return BACKENDS[name], (x, alpha, atom_bases, weight, geometry)
 
 
 def _forward(input: Tensor, basis_coefficients: Tensor,
@@ -44,9 +48,9 @@ def _forward(input: Tensor, basis_coefficients: Tensor,
              dilation: Sequence[int], groups: int,
              backend: Optional[str]) -> Tensor:
     geometry = _geometry(stride, padding, dilation, groups)
-    arguments = input, basis_coefficients, atom_bases, weight, geometry
-    module = _choose(backend, *arguments)
-    output = call_as_given(module.forward, *arguments)
+    module, arguments = _choose(backend, input, basis_coefficients,
+                                atom_bases, weight, geometry)
+    output = call_as_given(module.forward, *arguments).to(input.dtype)
     return output.contiguous(memory_format=memory_format_of(input))
 
 
@@ -64,14 +68,15 @@ def _backward(
         backend: Optional[str],
         needs: Sequence[bool]) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
     geometry = _geometry(stride, padding, dilation, groups)
-    arguments = input, basis_coefficients, atom_bases, weight, geometry
-    module = _choose(backend, *arguments)
+    tensors = input, basis_coefficients, atom_bases, weight
+    module, arguments = _choose(backend, *tensors, geometry)
+    grad_output = grad_output.to(arguments[0].dtype)
     grads = call_as_given(module.backward, grad_output, *arguments, needs)
     formats = (memory_format_of(input), ) + (torch.contiguous_format, ) * 3
     results = [
-        input.new_empty(0) if grad is None else grad.contiguous(
-            memory_format=memory_format)
-        for grad, memory_format in zip(grads, formats)
+        input.new_empty(0) if grad is None or tensor is None else grad.to(
+            tensor.dtype).contiguous(memory_format=memory_format)
+        for grad, tensor, memory_format in zip(grads, tensors, formats)
     ]
     return results[0], results[1], results[2], results[3]
 

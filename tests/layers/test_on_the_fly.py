@@ -154,15 +154,43 @@ def test_a_hook_on_everything_is_served():
     assert set(layer.modules()) <= set(heard)
 
 
-def test_double_and_autocast_take_the_plain_way():
-    layer = make_layer(padding=1).eval()
-    x = torch.rand(2, 8, 5, 5)
+def test_double_takes_the_plain_way():
+    layer = make_layer(padding=1).eval().double()
+    x = torch.rand(2, 8, 5, 5).double()
+    assert 'float64' in why_plain_now(layer.atom_generator, x)
+    assert layer(x).dtype == torch.float64
     with torch.autocast('cpu', torch.bfloat16):
-        assert 'autocast' in why_plain_now(layer.atom_generator, x)
-        assert layer(x).dtype == torch.bfloat16
-    assert 'float64' in why_plain_now(layer.double().atom_generator,
-                                      x.double())
-    assert layer(x.double()).dtype == torch.float64
+        assert 'float64' in why_plain_now(layer.atom_generator, x)
+
+
+@pytest.mark.parametrize('training', [True, False], ids=['train', 'eval'])
+@pytest.mark.parametrize('autocast', [True, False])
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16], ids=str)
+def test_half_precision_loses_no_more_than_the_plain_way(
+        dtype, autocast, training, plain):
+    layer = make_layer(padding=1).train(training)
+    x = torch.randn(3, 8, 19, 21).to(dtype)
+    exact = run(plain(layer), x.float())[:2]
+    if not autocast:
+        layer = layer.to(dtype)
+    other = plain(layer)
+    with torch.autocast('cpu', dtype, enabled=autocast):
+        assert why_plain_now(layer.atom_generator, x) is None
+        ours, theirs = run(layer, x)[:2], run(other, x)[:2]
+    for i in range(3):
+        assert ours[0][i].dtype == dtype
+        assert distance(ours[0][i], exact[0][i]) < 1.2 * distance(
+            theirs[0][i], exact[0][i])
+    largest = max(g.norm() for g in exact[1].values() if g is not None)
+    for name, grad in exact[1].items():
+        if grad is not None and grad.norm() > 1e-3 * largest:
+            assert ours[1][name].dtype == theirs[1][name].dtype
+            assert distance(ours[1][name], grad) < 1.5 * distance(
+                theirs[1][name], grad), name
+
+
+def distance(value, exact):
+    return ((value.float() - exact).norm() / exact.norm()).item()
 
 
 def test_a_default_device_changes_nothing():

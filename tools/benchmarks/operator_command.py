@@ -8,7 +8,7 @@ from mmacda.apis.command_line import (CommandParser, UsageError, output_folder,
                                       positive_int, run_command)
 from mmacda.testing.large_cases import GPU_CASES, LARGE_CASES, paper_layer
 
-from . import growth, memory, models, speed, sweep
+from . import growth, half, memory, models, speed, sweep
 from .common import RESULTS, Report, prepare_gpu
 
 SECTIONS = ('speed', 'memory', 'sweep', 'growth')
@@ -91,6 +91,9 @@ def measure(args) -> None:
         models.run(
             report, rounds=min(rounds, 5), device=args.device, **sizes)
         print(f'rows: {report.write(models.SECTION)}')
+        if args.device == 'cpu':
+            half.run(report, sizes['layers'], min(rounds, 5))
+            print(f'rows: {report.write(half.SECTION)}')
     print(f'{report.summary()} in {time.perf_counter() - start:.0f} s')
 
 

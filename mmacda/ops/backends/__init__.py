@@ -63,6 +63,8 @@ BACKENDS: Dict[str, Any] = {**COMPUTING, **DIFFERENTIABLE}
 # `forward_generated` and `backward_generated` as well, which take hidden maps
 # and a generator in place of alpha.
 GENERATING = ('native', )
+# Those that read half precision on a CPU as it is, and sum in float32.
+HALF = ('native', )
 DEPRECATED = ('triton_fused', )
 ENVIRONMENT_VARIABLE = 'MMACDA_BACKEND'
 # Elements of the unfolded input up to which unfolding is the quicker way
@@ -99,6 +101,18 @@ def choose_backend(
     if not is_compiling():
         _tell(name, why)
     return name, BACKENDS[name]
+
+
+def prepare_half(name: str, x: Tensor, *others: Tensor) -> Tuple[Tensor, ...]:
+    """The tensors in the dtype that a backend computes in.
+
+    PyTorch's half precision products are slow on a CPU: those backends that
+    are made of them compute in float32 there.
+    """
+    if x.device.type != 'cpu' or name in HALF or x.dtype not in (
+            torch.half, torch.bfloat16):
+        return (x, *others)
+    return tuple(t.float() for t in (x, *others))
 
 
 def _check_choice(choice: str, name: str, *arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""The C backend: float32 on a CPU, compiled at first use.
+"""The C backend: float32 and half precision on a CPU.
 
 The sources under ``csrc`` need no PyTorch headers; they are called through
 ctypes on raw pointers, without the interpreter lock. ``MMACDA_NATIVE=0``
@@ -15,17 +15,18 @@ from ...memory_format import make_dense, memory_format_of
 from ...tracing import find_obstacle
 from .. import stock
 from .batch import Affine, Batch, differentiate, measure
-from .shared_library import is_unavailable, library
+from .half import STORAGES, like, readable, widen
 from .limits import find_excess, find_excess_of
 from .plan import Plan, address, make_plan
-
+from .shared_library import (describe_half, is_unavailable, library,
+                             readable_storages)
 
 def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
             weight: Tensor, geometry: ConvGeometry) -> Optional[str]:
     """Reason why this backend cannot serve the call, or None."""
     if x.device.type != 'cpu':
         return f'it runs on a CPU, but the input is on {x.device}'
-    if x.dtype != torch.float32:
+    if x.dtype not in STORAGES:
         return f'it computes in float32, but the input is {x.dtype}'
     if alpha.numel() == 0 or x.numel() == 0 or weight.numel() == 0:
         return 'a tensor is empty'
@@ -48,7 +49,8 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
     """Gradients of input, coefficients, bases and weight, where needed."""
     grad_bases = None
     if needs[2]:  # rare: bases are fixed in the paper
-        grad_bases = stock.backward(grad_output, x, alpha, atom_bases, weight,
+        grad_bases = stock.backward(grad_output.float(), x.float(),
+                                    alpha.float(), atom_bases, weight.float(),
                                     geometry, (False, False, True, False))[2]
     grad_x, grad_alpha, _, grad_weight = _backward(
         grad_output, x, alpha.flatten(1, 2), None, alpha.shape[1], atom_bases,
@@ -80,7 +82,8 @@ def _source(maps: Tensor, generator: Optional[Generator]) -> tuple:
     """Maps, matrix and norm as C reads them; the plan's last arguments."""
     if generator is None:
         return make_dense(maps), None, None, ()
-    matrix, norm = generator.matrix.contiguous(), generator.hidden_norm
+    matrix = generator.matrix.float().contiguous()
+    norm = widen(generator.hidden_norm)
     # The bits of csrc/generator.h.
     activation = generator.tanh + 2 * (norm is not None
                                        or generator.first is not None)
@@ -98,7 +101,9 @@ def _forward(x: Tensor, maps: Tensor, generator: Optional[Generator],
              atoms: int, atom_bases: Optional[Tensor], weight: Tensor,
              geometry: ConvGeometry,
              bias: Optional[Tensor] = None) -> Tensor:
-    x, weight = make_dense(x), weight.contiguous()
+    dtype = x.dtype
+    x, maps = readable(readable_storages(), x, maps)
+    x, weight = make_dense(x), weight.float().contiguous()
     maps, matrix, norm, options = _source(maps, generator)
     first = None if generator is None or generator.first is None \
         else generator.first.contiguous()
@@ -107,7 +112,7 @@ def _forward(x: Tensor, maps: Tensor, generator: Optional[Generator],
     y = _output(x, maps, weight)
     plan = make_plan(x, maps, atoms, atom_bases, y, geometry, *options)
     _run_forward(plan, x, maps, matrix, norm, weight, y, first, bias)
-    return y
+    return y.to(dtype)
 
 
 def _output(x: Tensor, maps: Tensor, weight: Tensor) -> Tensor:
@@ -198,8 +203,10 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
               geometry: ConvGeometry,
               needs: Sequence[bool]) -> Tuple[Optional[Tensor], ...]:
     """Gradients of x, maps, the generator's matrix and weight."""
+    dtype = x.dtype
+    grad_output, x, maps = readable(readable_storages(), grad_output, x, maps)
     grad_output, x = make_dense(grad_output), make_dense(x)
-    weight = weight.contiguous()
+    given_weight, weight = weight, weight.float().contiguous()
     maps, matrix, norm, options = _source(maps, generator)
     plan = make_plan(x, maps, atoms, atom_bases, grad_output, geometry,
                      *options)
@@ -217,7 +224,7 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
     if need_maps:
         grad_maps = torch.empty_like(maps)
     if need_matrix:
-        grad_matrix = x.new_empty(
+        grad_matrix = matrix.new_empty(
             len(matrix), functions.mmacda_generator_pitch(
                 plan.address))
     if need_weight:
@@ -230,6 +237,10 @@ def _backward(grad_output: Tensor, x: Tensor, maps: Tensor,
         _address(matrix), _address(norm), address(weight),
         *map(_address, (grad_x, grad_maps, grad_matrix, grad_weight)),
         address(memory), flags, threads, launcher)
-    if grad_matrix is not None:
-        grad_matrix = grad_matrix[:, :matrix.shape[1]]
-    return grad_x, grad_maps, grad_matrix, grad_weight
+    if grad_matrix is not None and generator is not None:
+        grad_matrix = like(grad_matrix[:, :matrix.shape[1]],
+                           generator.matrix)
+    if x.dtype != dtype:
+        grad_x, grad_maps = (g if g is None else g.to(dtype)
+                             for g in (grad_x, grad_maps))
+    return grad_x, grad_maps, grad_matrix, like(grad_weight, given_weight)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...geometry import ConvGeometry
 from ..bases import Description, describe
+from .half import STORAGES, pair_taps
 
 # Products per thread below which starting a thread costs more than it saves.
 PRODUCTS_PER_THREAD = 2 * 10**6
@@ -28,12 +29,14 @@ class _Problem(ctypes.Structure):
           for name in ('batch', 'channels', 'height', 'width', 'out_channels',
                        'out_height', 'out_width', 'atoms', 'coefficients',
                        'taps', 'groups', 'stride_h', 'stride_w', 'pad_h',
-                       'pad_w', 'hidden', 'maps', 'activation', 'phases',
-                       'plane_rows', 'plane_columns')),
+                       'pad_w', 'hidden', 'maps', 'activation', 'storage',
+                       'phases', 'plane_rows', 'plane_columns', 'tap_pairs',
+                       'pair_step')),
         *((name, _Strides) for name in ('x', 'alpha', 'y', 'h')),
         *((name, ctypes.c_void_p)
           for name in ('phase_rows', 'phase_columns', 'tap_offsets',
-                       'by_tap_start', 'by_tap_index', 'by_coefficient_start',
+                       'pair_first', 'pair_second', 'by_tap_start',
+                       'by_tap_index', 'by_coefficient_start',
                        'by_coefficient_index', 'by_tap_value',
                        'by_coefficient_value'))
     ]
@@ -58,7 +61,7 @@ class Plan:
     def __init__(self, x_shape, x_strides, alpha_shape, alpha_strides,
                  y_strides, out_channels, atoms, geometry,
                  description: Description, generator_rows, hidden,
-                 activation):
+                 activation, storage):
         batch, channels, height, width = x_shape
         maps, out_height, out_width = alpha_shape[1:]
         coefficients = (generator_rows or maps) // atoms
@@ -84,7 +87,11 @@ class Plan:
             return_inverse=True)
         offsets = (phase * plane_rows +
                    rows // stride_h) * plane_columns + columns // stride_w
+        pair_step, pairs = pair_taps(offsets) \
+            if storage == STORAGES[torch.bfloat16] else (0, np.empty((2, 0)))
         arrays = dict(
+            pair_first=pairs[0],
+            pair_second=pairs[1],
             phase_rows=phases // stride_w,
             phase_columns=phases % stride_w,
             tap_offsets=offsets,
@@ -103,9 +110,9 @@ class Plan:
             batch, channels, height, width, out_channels, out_height,
             out_width, atoms, coefficients, len(rows), groups, stride_h,
             stride_w, pad_h, pad_w, hidden, maps if hidden else 0, activation,
-            len(phases), plane_rows, plane_columns, _Strides(*x_strides),
-            _Strides(*alpha_strides), _Strides(*y_strides),
-            _Strides(*alpha_strides),
+            storage, len(phases), plane_rows, plane_columns, pairs.shape[1],
+            pair_step, _Strides(*x_strides), _Strides(*alpha_strides),
+            _Strides(*y_strides), _Strides(*alpha_strides),
             **{name: a.ctypes.data for name, a in self.arrays.items()})
         self.address = ctypes.addressof(self.problem)
         self.covers_input = stride_h == stride_w == 1 \
@@ -146,4 +153,5 @@ def make_plan(x: Tensor, alpha: Tensor, atoms: int,
                            (generator_rows or alpha.shape[1]) // atoms)
     return _cached_plan(x.shape, x.stride(), alpha.shape, alpha.stride(),
                         y.stride(), y.shape[1], atoms, geometry, description,
-                        generator_rows, hidden, activation)
+                        generator_rows, hidden, activation,
+                        STORAGES[x.dtype])

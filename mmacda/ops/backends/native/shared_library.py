@@ -14,6 +14,7 @@ class _Library(NamedTuple):
     functions: ctypes.CDLL
     launcher: Optional[int]  # GOMP_parallel of PyTorch's own threads
     process: int
+    storages: int  # bits: which dtypes of maps it reads
 
 
 @lru_cache(maxsize=None)
@@ -66,9 +67,14 @@ def _declare(functions: ctypes.CDLL) -> _Library:
         number, pointer
     ]
     functions.mmacda_batch_norms_backward.restype = None
+    for name in ('mmacda_has_dots', 'mmacda_use_dots'):
+        getattr(functions, name).restype = number
+    functions.mmacda_use_dots.argtypes = [number]
+    functions.mmacda_storages.argtypes = []
+    functions.mmacda_storages.restype = number
     launcher = getattr(ctypes.CDLL(None), 'GOMP_parallel', None)
     return _Library(functions, launcher and ctypes.cast(
-        launcher, pointer).value, os.getpid())
+        launcher, pointer).value, os.getpid(), functions.mmacda_storages())
 
 
 def is_unavailable() -> Optional[str]:
@@ -88,3 +94,21 @@ def library() -> Tuple[ctypes.CDLL, Optional[int]]:
     # The OpenMP runtime's threads do not survive a fork; plain ones do.
     return loaded.functions, \
         loaded.launcher if os.getpid() == loaded.process else None
+
+
+def readable_storages() -> int:
+    """The dtypes of maps that it reads, as bits: see half.py."""
+    loaded, reason = _load()
+    if loaded is None:
+        raise RuntimeError(reason)
+    return loaded.storages
+
+
+def describe_half() -> str:
+    """How half precision maps are multiplied here, in words."""
+    loaded, reason = _load()
+    if loaded is None:
+        return f'none, {reason}'
+    if loaded.functions.mmacda_has_dots():
+        return 'bfloat16 pairs (AVX512-BF16), float16 as float32'
+    return 'as float32'

@@ -1,7 +1,7 @@
 /* Backward: rounds of tiles, first by tile, then by input channel. */
 #ifndef MMACDA_BACKWARD_H
 #define MMACDA_BACKWARD_H
-#include "generator.h"
+#include "dots_backward.h"
 
 static void backward_pack_unit(void *argument, int64_t unit,
                                float *scratch) {
@@ -112,7 +112,7 @@ static void channel_unit(void *argument, int64_t unit, float *z) {
 static void crop_unit(void *argument, int64_t unit, float *scratch) {
   call *k = argument;
   (void)scratch;
-  copy_planes(k->p, k->dx, k->p->x, k->dplanes, unit, 0);
+  copy_planes(k->p, k->dx, k->p->x, k->dplanes, unit, 1);
 }
 
 static void dweight_unit(void *argument, int64_t unit, float *scratch) {
@@ -145,7 +145,13 @@ static int64_t lay_out_backward(call *k, float *memory) {
   int input = k->needs & GRAD_INPUT, alpha = k->needs & GRAD_ALPHA,
       weight = k->needs & GRAD_WEIGHT;
   k->tiling = make_tiling(p);
-  int64_t d = input || weight ? k->tiling.spans * atom_size(p) : 0;
+  int64_t span_size = atom_size(p);
+#if HAS_DOTS
+  k->dots = uses_dots(p);
+  /* The same memory whether they are used or not. */
+  if (p->storage == BFLOAT16) span_size = larger(span_size, kept_atom_size(p));
+#endif
+  int64_t d = input || weight ? k->tiling.spans * span_size : 0;
   int64_t dz = input || alpha ? depth * k->tiling.pitch : 0;
   int64_t dy = weight ? k->tiling.pixels * dy_pitch(p) : 0;
   int generator = k->needs & GRAD_GENERATOR;
@@ -210,14 +216,24 @@ void mmacda_backward(const problem *p, const float *dy, const float *x,
             .dgenerator = dgenerator};
   k.team = (team){.threads = threads, .launch = launch, .call = &k};
   lay_out_backward(&k, memory);
-  if (needs & (GRAD_ALPHA | GRAD_WEIGHT))
-    run_units(&k.team, plane_units(p), pad_unit);
+  int64_t panels = p->groups * ((group_depth(p) + ROWS - 1) / ROWS);
   if (needs & GRAD_INPUT)
     run_units(&k.team, p->batch * p->channels, zero_unit);
-  if (k.dz)
-    run_units(&k.team, p->groups * ((group_depth(p) + ROWS - 1) / ROWS),
-              backward_pack_unit);
-  if (p->hidden) pack_generator(&k);
+  work *by_tile = tile_unit, *by_channel = channel_unit, *pad = pad_unit;
+  work *pack = backward_pack_unit;
+#if HAS_DOTS
+  if (k.dots) {
+    by_tile = dots_tile_unit, by_channel = dots_channel_unit;
+    pad = pad_pairs_unit, pack = dots_backward_pack_unit;
+    if (p->hidden) pack_dotted_generator(&k);
+    if (k.turned_generator)
+      run_units(&k.team, (p->hidden + ROWS - 1) / ROWS, dots_turn_unit);
+  }
+#endif
+  if (needs & (GRAD_ALPHA | GRAD_WEIGHT))
+    run_units(&k.team, plane_units(p), pad);
+  if (k.dz) run_units(&k.team, panels, pack);
+  if (p->hidden && !k.dots) pack_generator(&k);
   /* Smaller blocks where there are too few to keep every thread busy. */
   k.block = CHANNEL_BLOCK;
   while (k.block > WIDTH && p->channels < 2 * threads * k.block)
@@ -226,9 +242,9 @@ void mmacda_backward(const problem *p, const float *dy, const float *x,
   for (int64_t n = 0; n < k.tiling.tiles; n += k.round) {
     k.first_tile = n;
     k.last_tile = smaller(n + k.round, k.tiling.tiles);
-    run_units(&k.team, k.last_tile - n, tile_unit);
+    run_units(&k.team, k.last_tile - n, by_tile);
     if (needs & (GRAD_INPUT | GRAD_WEIGHT))
-      run_units(&k.team, blocks, channel_unit);
+      run_units(&k.team, blocks, by_channel);
     if (needs & GRAD_GENERATOR)
       run_units(&k.team, (generator_rows(p) + ROWS - 1) / ROWS,
                 generator_unit);

@@ -24,6 +24,7 @@ typedef struct {
   float *y; /* or its gradient */
   float *planes, *packed;
   int needs;
+  int dots; /* products of bfloat16 pairs, see dots.h */
   float *dx, *dalpha, *dweight, *dh, *dgenerator;
   float *dplanes, *dpacked, *d, *dz, *dy;
   float *packed_first, *packed_generator, *turned_generator, *dalpha_tiles, *ht;
@@ -56,9 +57,17 @@ static float *take(float **memory, int64_t *total, int64_t floats) {
   return part;
 }
 
+static void transpose(const float *block, int64_t rows, int64_t columns,
+                      int64_t pitch, float *target, int64_t target_pitch) {
+  for (int64_t i0 = 0; i0 < rows; i0 += 16)
+    for (int64_t j = 0; j < columns; j++)
+      for (int64_t i = i0; i < smaller(rows, i0 + 16); i++)
+        target[j * target_pitch + i] = block[i * pitch + j];
+}
+
 static void pad_unit(void *argument, int64_t unit, float *scratch) {
   call *k = argument;
   (void)scratch;
-  copy_planes(k->p, (float *)k->x, k->p->x, k->planes, unit, 1);
+  copy_planes(k->p, (void *)k->x, k->p->x, k->planes, unit, 0);
 }
 #endif

@@ -1,6 +1,7 @@
 /* Forward: tiles of pixels, each through both convolutions at once. */
 #ifndef MMACDA_FORWARD_H
 #define MMACDA_FORWARD_H
+#include "dots_forward.h"
 #include "generator.h"
 
 static left_side forward_weight(const call *k, int64_t group) {
@@ -72,13 +73,14 @@ static int64_t lay_out_forward(call *k, float *memory) {
   float *packed = take(&memory, &total,
                        packs ? p->out_channels * group_depth(p) : 0);
   k->packed = packs ? packed : NULL;
+  k->dots = packs && uses_dots(p);
   k->packed_generator =
       take(&memory, &total,
            p->hidden ? generator_rows(p) * generator_columns(p) : 0);
   k->packed_first = take(&memory, &total,
                          p->maps > 0 ? p->hidden * (p->maps + 1) : 0);
   k->team.scratch_size =
-      k->tiling.spans * atom_size(p) +
+      (k->tiling.spans + (p->storage == BFLOAT16)) * atom_size(p) +
       k->tiling.pitch *
           (p->out_channels +
            larger(CHANNEL_BLOCK, p->coefficients) * p->atoms +
@@ -104,6 +106,14 @@ void mmacda_forward(const problem *p, const float *x, const float *alpha,
             .hidden_norm = hidden_norm, .bias = bias};
   k.team = (team){.threads = threads, .launch = launch, .call = &k};
   lay_out_forward(&k, memory);
+#if HAS_DOTS
+  if (k.dots) {
+    run_units(&k.team, plane_units(p), pad_pairs_unit);
+    pack_dots(&k);
+    run_units(&k.team, k.tiling.tiles, dots_forward_unit);
+    return;
+  }
+#endif
   run_units(&k.team, plane_units(p), pad_unit);
   if (p->hidden) pack_generator(&k);
   if (k.packed)

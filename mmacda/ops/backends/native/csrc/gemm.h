@@ -106,12 +106,4 @@ static void pack_panel(int64_t rows, int64_t depth, left_side a, int64_t row,
     for (int64_t i = 0; i < count; i++)
       target[k * count + i] = source[i * a.row_step + k * a.depth_step];
 }
-
-static void transpose(const float *block, int64_t rows, int64_t columns,
-                      int64_t pitch, float *target, int64_t target_pitch) {
-  for (int64_t i0 = 0; i0 < rows; i0 += 16)
-    for (int64_t j = 0; j < columns; j++)
-      for (int64_t i = i0; i < smaller(rows, i0 + 16); i++)
-        target[j * target_pitch + i] = block[i * pitch + j];
-}
 #endif

@@ -1,11 +1,11 @@
 /* One call: its sizes and strides, its tiles of pixels, and its threads. */
 #ifndef MMACDA_PROBLEM_H
 #define MMACDA_PROBLEM_H
-#include "lanes.h"
+#include "half.h"
 
 enum { MAX_TILE = 128, MAX_SPANS = 32, CHANNEL_BLOCK = 16 };
 
-/* Strides of a (B, channels, height, width) tensor, in floats. */
+/* Strides of a (B, channels, height, width) tensor, in elements. */
 typedef struct {
   int64_t image, channel, row, column;
 } strides;
@@ -21,10 +21,13 @@ typedef struct {
   /* Of the generator; hidden 0: alpha is given. Its maps have `maps` channels:
    * the hidden ones, or where its first layer is pointwise the input's. */
   int64_t hidden, maps, activation;
+  int64_t storage; /* of maps in memory, see half.h */
   int64_t phases, plane_rows, plane_columns; /* planes: phases of these */
+  int64_t tap_pairs, pair_step;              /* see dots_forward.h */
   strides x, alpha, y, h;                    /* alpha's channel: m * J */
   const int32_t *phase_rows, *phase_columns; /* [phases], remainders */
   const int32_t *tap_offsets;                /* [taps], inside a channel */
+  const int32_t *pair_first, *pair_second; /* [tap_pairs], taps; -1: none */
   /* Non-zero basis values, by tap and by coefficient. */
   const int32_t *by_tap_start, *by_tap_index;
   const int32_t *by_coefficient_start, *by_coefficient_index;
@@ -116,53 +119,56 @@ static int make_spans(const problem *p, const tile *t, span *spans) {
 
 /* Copies a tile between a tensor and channels of neighbouring pixels. */
 INLINE void copy_tile(const problem *p, const tile *t, int64_t channels,
-                      float *tensor, strides s, float *block, int64_t pitch,
-                      int to_tensor) {
+                      void *tensor, strides s, float *block, int64_t pitch,
+                      int storage, int to_tensor) {
   int joined = t->columns == p->out_width && s.row == s.column * t->columns;
   for (int64_t r = 0; r < t->rows;) {
     int64_t image = (t->row + r) / p->out_height;
     int64_t row = (t->row + r) % p->out_height;
     int64_t rows = joined ? smaller(p->out_height - row, t->rows - r) : 1;
     int64_t length = rows * t->columns;
-    float *base = tensor + image * s.image + row * s.row +
-                  t->column * s.column;
+    int64_t base = image * s.image + row * s.row + t->column * s.column;
     float *pixels = block + r * t->columns;
     if (s.column == 1) {
-      for (int64_t c = 0; c < channels; c++) {
-        float *outer = base + c * s.channel, *inner = pixels + c * pitch;
-        if (to_tensor)
-          memcpy(outer, inner, length * sizeof(float));
-        else
-          memcpy(inner, outer, length * sizeof(float));
-      }
+      for (int64_t c = 0; c < channels; c++)
+        copy_elements(pixels + c * pitch,
+                      element(tensor, base + c * s.channel, storage), length,
+                      storage, to_tensor);
     } else {
       for (int64_t c0 = 0; c0 < channels; c0 += 16)
         for (int64_t i = 0; i < length; i++)
-          for (int64_t c = c0; c < smaller(channels, c0 + 16); c++) {
-            float *outer = base + c * s.channel + i * s.column;
-            float *inner = pixels + c * pitch + i;
-            if (to_tensor)
-              *outer = *inner;
-            else
-              *inner = *outer;
-          }
+          for (int64_t c = c0; c < smaller(channels, c0 + 16); c++)
+            copy_element(
+                pixels + c * pitch + i,
+                element(tensor, base + c * s.channel + i * s.column, storage),
+                storage, to_tensor);
     }
     r += rows;
   }
 }
 
+/* Calls COPY(..., storage, direction) with the storage as a constant. */
+#define PICK_STORAGE(COPY, storage, direction, ...) \
+  switch (storage) { \
+    case BFLOAT16: COPY(__VA_ARGS__, BFLOAT16, direction); break; \
+    case FLOAT16: COPY(__VA_ARGS__, FLOAT16, direction); break; \
+    default: COPY(__VA_ARGS__, FLOAT32, direction); \
+  }
+
 static void read_tile(const problem *p, const tile *t, int64_t channels,
-                      const float *tensor, strides s, float *block,
+                      const void *tensor, strides s, float *block,
                       int64_t pitch) {
-  copy_tile(p, t, channels, (float *)tensor, s, block, pitch, 0);
+  PICK_STORAGE(copy_tile, p->storage, 0, p, t, channels, (void *)tensor, s,
+               block, pitch);
   for (int64_t c = 0; c < channels; c++) /* defined values in the slack */
     memset(block + c * pitch + t->pixels, 0,
            (pitch - t->pixels) * sizeof(float));
 }
 
 static void write_tile(const problem *p, const tile *t, int64_t channels,
-                       float *tensor, strides s, float *block,
+                       void *tensor, strides s, float *block,
                        int64_t pitch) {
-  copy_tile(p, t, channels, tensor, s, block, pitch, 1);
+  PICK_STORAGE(copy_tile, p->storage, 1, p, t, channels, tensor, s, block,
+               pitch);
 }
 #endif

@@ -11,6 +11,9 @@ typedef void (*launcher)(void (*)(void *), void *, unsigned, unsigned);
 
 enum { MAX_THREADS = 256 };
 
+/* Computes one unit of a phase. */
+typedef void work(void *call, int64_t unit, float *scratch);
+
 /* Which thread computes a unit never changes a result: a unit writes what no
  * other unit of its phase touches. */
 typedef struct team {
