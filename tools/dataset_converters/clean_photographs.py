@@ -21,8 +21,8 @@ from mmacda.apis.command_line import CommandParser, output_folder, run_command
 from mmacda.datasets.photographs import SPLITS, read_photograph
 from mmacda.io import read_picture, whole_folder
 
-# Networks learn from what is CC BY, CC0, MIT or free alone; what is CC BY-SA
-# is for tests. Drawings are in neither.
+# What is CC BY-SA is for tests: networks learn from none of it. Drawings are in
+# neither.
 WALLPAPERS = dict(
     train=('aitzgorri_by_Aitzol_Berasategi', 'friends_by_Aitzol_Berasategi',
            'life_by_Aitzol_Berasategi', 'picosdeeuropa_by_Aitzol_Berasategi',
