@@ -12,7 +12,7 @@ train_dataloader = dict(
         pipeline=train_pipeline))
 
 model = dict(generator=dict(num_blocks=4, upscale=2))
-max_iters = 3000
+max_iters = 2000
 train_cfg = dict(max_iters=max_iters)
 param_scheduler = [
     dict(type='LinearLR', by_epoch=False, start_factor=0.02, end=100),

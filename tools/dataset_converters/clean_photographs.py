@@ -1,4 +1,4 @@
-"""Write photographs without noise, of which others are made that have some.
+r"""Write photographs without noise, of which others are made that have some.
 
     apt-get download lomiri-wallpapers-16.04 lomiri-wallpapers-20.04
     for package in *.deb; do dpkg -x $package data/wallpapers; done
@@ -21,8 +21,8 @@ from mmacda.apis.command_line import CommandParser, output_folder, run_command
 from mmacda.datasets.photographs import SPLITS, read_photograph
 from mmacda.io import read_picture, whole_folder
 
-# What is CC BY-SA is for tests: networks learn from none of it. Drawings are in
-# neither.
+# What is CC BY-SA is for tests alone, so that networks learn from none of it.
+# Drawings are in neither.
 WALLPAPERS = dict(
     train=('aitzgorri_by_Aitzol_Berasategi', 'friends_by_Aitzol_Berasategi',
            'life_by_Aitzol_Berasategi', 'picosdeeuropa_by_Aitzol_Berasategi',

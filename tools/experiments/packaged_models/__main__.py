@@ -1,8 +1,8 @@
 """Pack what was trained, and measure what the package carries.
 
+    python -m tools.experiments.packaged_models --evaluate photo-denoiser
     python tools/train.py configs/packaged/photo-denoiser.py --resume
     python -m tools.experiments.packaged_models --pack photo-denoiser
-    python -m tools.experiments.packaged_models --evaluate photo-denoiser
 
 The tables are printed as they stand in the models' cards; --cards writes them
 there. Without names, all models are measured.
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument(
         '--evaluate',
         nargs='*',
-        metavar='NAME',
+        choices=tuple(MODELS),
         help='models to measure; default: all')
     parser.add_argument(
         '--cards', action='store_true', help='write into the cards')
