@@ -11,8 +11,8 @@ train_dataloader = dict(
         metainfo=dict(dataset_type='clean_photographs', task_name='sisr'),
         pipeline=train_pipeline))
 
-model = dict(generator=dict(num_blocks=4, upscale=2))
-max_iters = 2000
+model = dict(generator=dict(mid_channels=32, num_blocks=3, upscale=2))
+max_iters = 1200
 train_cfg = dict(max_iters=max_iters)
 param_scheduler = [
     dict(type='LinearLR', by_epoch=False, start_factor=0.02, end=100),

@@ -276,5 +276,6 @@ def _test_pipeline(config: Config) -> List[dict]:
                              'it says how an image is prepared')
     return [
         step for step in node['pipeline'] if not any(
-            name.startswith('Load') for name in type_names(step, TRANSFORMS))
+            name.startswith(('Load', 'KeepLoaded'))
+            for name in type_names(step, TRANSFORMS))
     ]
