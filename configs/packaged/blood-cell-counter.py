@@ -8,12 +8,24 @@ model = dict(
         arch=dict(stage_widths=(24, 48, 80, 160)), stem_channels=24),
     head=dict(in_channels=160, channels=(80, 48, 24)))
 
+# At a quarter of the resolution, where a cell is about 25 pixels wide.
+load_image = _base_.load_image
+reduce = dict(
+    type='ResizeCrowd', shorter_side=(120, 120), interpolation='area')
 train_pipeline = [
-    step for step in _base_.train_pipeline if step.type != 'RandomCropCrowd'
+    load_image,
+    reduce,
+    dict(type='RandomFlipCrowd', prob=0.5),
+    dict(type='RandomFlipCrowd', prob=0.5, direction='vertical'),
+    dict(type='GenerateDensityMap', kernel_size=15, sigma=4),
+    dict(type='PackCrowdInputs'),
 ]
-train_dataloader = dict(batch_size=4, dataset=dict(pipeline=train_pipeline))
+test_pipeline = [load_image, reduce, dict(type='PackCrowdInputs')]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 
-max_epochs = 12
+max_epochs = 16
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, end=50, by_epoch=False),

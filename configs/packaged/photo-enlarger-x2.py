@@ -12,7 +12,7 @@ train_dataloader = dict(
         pipeline=train_pipeline))
 
 model = dict(generator=dict(mid_channels=32, num_blocks=3, upscale=2))
-max_iters = 1200
+max_iters = 800
 train_cfg = dict(max_iters=max_iters)
 param_scheduler = [
     dict(type='LinearLR', by_epoch=False, start_factor=0.02, end=100),
