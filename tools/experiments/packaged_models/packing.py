@@ -8,7 +8,7 @@ from mmacda.apis.packaged_models import FOLDER
 from mmacda.checkpoints import load_checkpoint
 from mmacda.io import whole_path
 
-LIMIT = 1e6  # bytes
+LIMIT = 2**20  # bytes
 
 
 def halve(state: dict) -> dict:
@@ -44,7 +44,7 @@ def pack(name: str, work_dirs: str) -> None:
             torch.save(dict(state_dict=state), file)
         if osp.getsize(temporary) >= LIMIT:
             raise ValueError(f'{trained} has {osp.getsize(temporary)} bytes '
-                             f'in half precision, more than {LIMIT:.0f}')
+                             f'in half precision, more than {LIMIT}')
 
 
 def describe(name: str) -> str:
