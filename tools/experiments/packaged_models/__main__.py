@@ -15,11 +15,10 @@ from tools.experiments.evidence.document import replace_in_file
 
 from .counting import count_cells
 from .packing import describe, pack
-from .restoration import denoise, enlarge
+from .restoration import denoise
 
 TABLES = {
     'photo-denoiser': denoise,
-    'photo-enlarger-x2': enlarge,
     'blood-cell-counter': count_cells,
 }
 

@@ -1,11 +1,10 @@
-"""The denoiser beside OpenCV's, and the enlarger beside interpolation."""
+"""The denoiser beside OpenCV's."""
 import os.path as osp
 from glob import escape, glob
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 import cv2
 import numpy as np
-from PIL import Image
 from rich.table import Table
 
 from mmacda.apis import RestorationInferencer
@@ -16,7 +15,6 @@ from tools.experiments.evidence.tables import markdown
 FOLDER = osp.join('clean_photographs', 'test')
 SIDE = 192  # of the middle of each picture, in which noise is removed
 STRENGTHS = (4, 6, 9, 13, 18, 25, 35)  # of OpenCV's filter
-EDGE = 4  # pixels that no enlargement is judged by
 
 
 def gaussian(sigma: float) -> Callable:
@@ -138,44 +136,3 @@ def denoise(data: str) -> str:
             'fastNlMeansDenoisingColored with h = hColor of '
             f'{", ".join(map(str, STRENGTHS))}, whichever gives this very '
             'picture the highest PSNR.')
-
-
-def enlarge(data: str) -> str:
-    """The enlarger's table."""
-    photographs = read_photographs(data)
-    network = RestorationInferencer('photo-enlarger-x2', device='cpu')
-    ways = {
-        'bicubic': _by_opencv(cv2.INTER_CUBIC),
-        'Lanczos': _by_opencv(cv2.INTER_LANCZOS4),
-        'photo-enlarger-x2': network,
-    }
-    table = Table('made smaller by', *ways, 'better than the best of both',
-                  'least of a picture')
-    for name, way in (('the mean of 2 x 2 pixels', Image.Resampling.BOX),
-                      ('bicubic interpolation', Image.Resampling.BICUBIC),
-                      ('Lanczos (not trained)', Image.Resampling.LANCZOS)):
-        figures = np.array(
-            [_enlarged(image, way, ways) for image in photographs.values()])
-        gain = figures[:, -1] - figures[:, :-1].max(1)
-        table.add_row(name, *(f'{value:.2f}' for value in figures.mean(0)),
-                      f'{gain.mean():+.2f}', f'{gain.min():+.2f}')
-    return (f'{markdown(table)}\n\nPSNR in dB, mean over {len(photographs)} '
-            f'photographs that were not trained with: '
-            f'{", ".join(photographs)}; without the outer {EDGE} pixels.')
-
-
-def _by_opencv(way: int) -> Callable:
-    return lambda image: cv2.resize(
-        image, None, fx=2, fy=2, interpolation=way)
-
-
-def _enlarged(image: np.ndarray, way: int,
-              ways: Dict[str, Callable]) -> List[float]:
-    height, width = (side // 2 * 2 for side in image.shape[:2])
-    image = image[:height, :width]
-    small = np.asarray(
-        Image.fromarray(image).resize((width // 2, height // 2), way))
-    inner = (slice(EDGE, -EDGE), slice(EDGE, -EDGE))
-    return [psnr(np.ascontiguousarray(enlarge_(small)[inner]),
-                 np.ascontiguousarray(image[inner]))
-            for enlarge_ in ways.values()]
