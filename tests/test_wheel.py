@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mmacda.apis import list_models
 from mmacda.ops import prebuilt
 from mmacda.ops.compiler import BuildError, find_compiler
 
@@ -72,8 +73,11 @@ def test_it_runs_without_a_compiler(folder):
     platform = sysconfig.get_platform().replace('-', '_').replace('.', '_')
     assert wheel.name.endswith(f'-py3-none-{platform}.whl')
     assert wheel.stat().st_size < 3 * 2**20
-    libraries = [name for name in zipfile.ZipFile(wheel).namelist()
-                 if name.endswith('.so')]
+    names = zipfile.ZipFile(wheel).namelist()
+    for model in list_models():
+        assert {f'mmacda/packaged/{model}.pth', f'mmacda/packaged/{model}.md',
+                f'mmacda/.mim/configs/packaged/{model}.py'} <= set(names)
+    libraries = [name for name in names if name.endswith('.so')]
     assert len(libraries) == len(prebuilt.LEVELS)
     installed, nothing = folder / 'installed', folder / 'nothing'
     run(sys.executable, '-m', 'pip', 'install', '--no-deps', '--no-index',

@@ -1,7 +1,9 @@
-"""Count the people in photos.
+"""Count people, cells, or what else a network has learnt, in photos.
 
+    python tools/count.py blood.jpg
     python tools/count.py photo.jpg --config CONFIG --checkpoint CHECKPOINT
 
+The packaged network counts the red cells in microscope pictures of blood.
 Each count is printed as soon as it is known. A photo that cannot be read is
 named on the error stream and the others are counted; the exit code is then 1.
 """
@@ -13,6 +15,7 @@ from mmacda.apis.command_line import (CommandParser, add_model_options,
                                       output_folder, positive_int,
                                       run_command)
 from mmacda.apis.crowd_counting_inferencer import TILE
+from mmacda.apis.packaged_models import COUNTING, MODELS
 from mmacda.apis.photo_arguments import (Failures, add_photo_arguments,
                                          reading_options, tile_of)
 
@@ -20,7 +23,7 @@ from mmacda.apis.photo_arguments import (Failures, add_photo_arguments,
 def make_parser() -> CommandParser:
     parser = CommandParser(__doc__)
     parser.add_argument('inputs', nargs='+', help='images or folders of them')
-    add_model_options(parser)
+    add_model_options(parser, task=COUNTING)
     parser.add_argument(
         '--out-dir',
         type=output_folder,
@@ -37,6 +40,9 @@ def make_parser() -> CommandParser:
 def count(args: Namespace) -> None:
     """Count what the command line asks for."""
     failures = Failures(args.stop_on_error)
+    if args.model is not None:
+        print(f'{args.model} {MODELS[args.model].purpose}; --config and '
+              '--checkpoint name others', file=sys.stderr)
     inferencer = CrowdCountingInferencer(args.config, args.checkpoint,
                                          args.device)
     for sample in inferencer.stream(

@@ -1,5 +1,6 @@
-r"""Restore photographs with a trained model.
+r"""Restore photographs: remove noise, or whatever a model does.
 
+    python tools/restore.py photo.png --out clean.png
     python tools/restore.py photo.png --out restored.png --tile 512 \
         --config CONFIG --checkpoint CHECKPOINT
 
@@ -18,6 +19,7 @@ from mmacda.apis import RestorationInferencer
 from mmacda.apis.command_line import (CommandParser, add_model_options,
                                       run_command)
 from mmacda.apis.images import list_sources
+from mmacda.apis.packaged_models import RESTORATION
 from mmacda.apis.photo_arguments import (Failures, add_photo_arguments,
                                          reading_options, tile_of)
 from mmacda.io import check_output
@@ -32,7 +34,7 @@ def make_parser() -> CommandParser:
     parser = CommandParser(__doc__)
     parser.add_argument(
         'photos', nargs='+', help='pictures of 8 or 16 bits, or folders')
-    add_model_options(parser)
+    add_model_options(parser, task=RESTORATION)
     parser.add_argument(
         '--out',
         required=True,

@@ -16,8 +16,8 @@ from mmengine.config import DictAction
 from rich.console import Console
 from rich.progress import track
 
-from ..io.files import (check_output, check_output_folder,
-                        is_same_file)
+from ..io.files import check_output, check_output_folder, is_same_file
+from .packaged_models import list_models, model_files
 from .run_command import MISUSED, UsageError, run_command  # noqa: F401
 
 MODEL = ('config', 'checkpoint')
@@ -47,6 +47,8 @@ class CommandParser(ArgumentParser):
         is neither."""
         if not hasattr(self, '_model'):
             parsed = super().parse_args(args, namespace)
+            if hasattr(self, '_packaged'):
+                self._packaged(parsed)
         else:  # CONFIG after options too
             parsed = self.parse_intermixed_args(args, namespace)
             self._model(parsed)
@@ -92,13 +94,37 @@ class CommandParser(ArgumentParser):
 
         self._model = resolve
 
+    def add_packaged(self, task: str) -> None:
+        """--config and --checkpoint, or --model for a packaged one."""
+        names = list_models(task)
+        self.add_argument(
+            '--model',
+            choices=names,
+            help='a trained network that comes with the package; default, '
+            f'where there is no --config: {names[0]}')
+        for name in MODEL:
+            self.add_argument(f'--{name}', help=_help(name))
+
+        def resolve(parsed: Namespace) -> None:
+            missing = [name for name in MODEL if getattr(parsed, name) is None]
+            if len(missing) == 1:
+                self.error('the following arguments are required: '
+                           f'--{missing[0]}')
+            if not missing and parsed.model is not None:
+                self.error('--model is a network of its own: leave out '
+                           '--config and --checkpoint, or --model')
+            if missing:
+                parsed.model = parsed.model or names[0]
+                parsed.config, parsed.checkpoint = model_files(parsed.model)
+
+        self._packaged = resolve
+
     def _check_file(self, name: str, path: str) -> None:
         """Packages' configs and URLs are MMEngine's to find."""
         if '::' in path or '://' in path or osp.isfile(path):
             return
         state = 'is a folder' if osp.isdir(path) else 'does not exist'
         self.error(f'the {name} {path} {state}')
-
 
     def _keep_file(self, name: str, path: str, parsed: Namespace) -> None:
         out = getattr(parsed, 'out', None)
@@ -130,8 +156,20 @@ def add_model_arguments(parser: CommandParser,
 
 
 def add_model_options(parser: ArgumentParser,
-                      checkpoint: str = REQUIRED) -> None:
-    """Add ``--config`` and ``--checkpoint``, for tools that take pictures."""
+                      checkpoint: str = REQUIRED,
+                      task: Optional[str] = None) -> None:
+    """Add ``--config`` and ``--checkpoint``, for tools that take pictures.
+
+    Args:
+        parser (ArgumentParser): Of the tool; with a task, a CommandParser.
+        checkpoint (str): 'required' or 'optional'. Default: 'required'.
+        task (str, optional): Of :func:`mmacda.apis.list_models`, whose
+            packaged networks ``--model`` names; the first one serves where
+            nothing is given. Default: None, one is required.
+    """
+    if task is not None:
+        parser.add_packaged(task)
+        return
     parser.add_argument('--config', required=True, help=_help('config'))
     parser.add_argument('--checkpoint', required=checkpoint == REQUIRED,
                         help=_help('checkpoint'))

@@ -1,4 +1,4 @@
-"""Count the people in photos with a trained network."""
+"""Count people, or anything else, in photos with a trained network."""
 import os
 import warnings
 from typing import (Any, Callable, Iterable, Iterator, List, Optional,
@@ -19,6 +19,7 @@ from ..structures import CountingDataSample
 from .counted_image import CountedImage, Job, picture_paths
 from .images import Source, list_sources, read_image
 from .load_model import build_model, load_weights
+from .packaged_models import COUNTING, resolve_model
 from .read_config import read_config
 from .receptive_radius import receptive_radius
 
@@ -29,13 +30,16 @@ OnError = Callable[[str, Exception], None]
 
 
 class CrowdCountingInferencer:
-    """Counts people in images of any size.
+    """Counts people, or what else a network has learnt, in images of any size.
 
     Args:
-        config (str | Path | Config): Config of the network, or its path. Its
-            test pipeline, without the steps that load, prepares the images.
-        weights (str | Path, optional): Checkpoint. Default: None, which
-            leaves the network untrained and warns.
+        config (str | Path | Config, optional): Config of the network, its
+            path, or the name of a packaged one, see
+            :func:`mmacda.apis.list_models`. Its test pipeline, without the
+            steps that load, prepares the images. Default: None, the packaged
+            counter of blood cells.
+        weights (str | Path, optional): Checkpoint. Default: None, a packaged
+            network's own; others are left untrained, with a warning.
         device (str, optional): Default: None, the best that there is.
         show_progress (bool): Show a progress bar on the error stream.
             Default: True.
@@ -43,7 +47,8 @@ class CrowdCountingInferencer:
     Raises:
         FileNotFoundError: If config or checkpoint does not exist.
         ValueError: If the config cannot be used or is not of a counting
-            network, or the checkpoint is not one of this network.
+            network, there is no packaged one of that name, or the checkpoint
+            is not one of this network.
 
     Example:
         >>> from mmacda.apis import CrowdCountingInferencer
@@ -54,12 +59,12 @@ class CrowdCountingInferencer:
     """
 
     def __init__(self,
-                 config: Union[str, os.PathLike, Config],
+                 config: Union[str, os.PathLike, Config, None] = None,
                  weights: Union[str, os.PathLike, None] = None,
                  device: Optional[str] = None,
                  show_progress: bool = True):
-        if not isinstance(config, Config):
-            config = read_config(os.fspath(config))
+        config, weights = resolve_model(config, weights, COUNTING)
+        config = read_config(config)
         scope = config.get('default_scope', 'mmengine')
         with DefaultScope.overwrite_default_scope(scope):
             self.pipeline = Compose(_test_pipeline(config))
@@ -72,7 +77,7 @@ class CrowdCountingInferencer:
             warnings.warn('no weights given: the network is untrained, and so '
                           'are its counts')
         else:
-            load_weights(self.model, os.fspath(weights))
+            load_weights(self.model, weights)
         self.model.to(device or get_device()).eval()
         self.show_progress = show_progress
         self._radius: Optional[int] = None
@@ -271,5 +276,6 @@ def _test_pipeline(config: Config) -> List[dict]:
                              'it says how an image is prepared')
     return [
         step for step in node['pipeline'] if not any(
-            name.startswith('Load') for name in type_names(step, TRANSFORMS))
+            name.startswith(('Load', 'KeepLoaded'))
+            for name in type_names(step, TRANSFORMS))
     ]

@@ -15,6 +15,7 @@ from ..io.pictures import WHITE
 from ..io.tiling import Tile, scale_window, tile_image
 from .images import check_array
 from .load_model import load_model
+from .packaged_models import RESTORATION, resolve_model
 
 # Of networks that do not tell: their results with tiles are close, not equal.
 DEFAULT_RADIUS, DEFAULT_DIVISOR = 64, 16
@@ -29,23 +30,28 @@ class RestorationInferencer:
     carried over.
 
     Args:
-        config (str | Config): Config of the model.
-        checkpoint (str, optional): Its weights. Default: None, untrained.
+        config (str | Config, optional): Config of the model, or the name of a
+            packaged one, see :func:`mmacda.apis.list_models`. Default: None,
+            the packaged denoiser.
+        checkpoint (str, optional): Its weights. Default: None, a packaged
+            model's own; others are untrained.
         device (str, optional): Default: None, CUDA if there is one.
 
     Raises:
         ImportError: If mmagic is not installed.
-        ValueError: If the config cannot be used, is not of such a model, or
-            the checkpoint does not fit it.
+        ValueError: If the config cannot be used, is not of such a model, there
+            is no packaged model of that name, or the checkpoint does not fit.
 
     Example:
         >>> from mmacda.apis import RestorationInferencer
         >>> restore = RestorationInferencer(config, checkpoint)
         >>> restore.file('photo.png', 'restored.png', tile=512)
+        >>> RestorationInferencer('photo-denoiser').file(
+        ...     'photo.png', 'clean.png')
     """
 
     def __init__(self,
-                 config: Union[str, Config],
+                 config: Union[str, Config, None] = None,
                  checkpoint: Optional[str] = None,
                  device: Optional[str] = None):
         # Not mmagic.apis, whose other tasks need more packages.
@@ -53,7 +59,8 @@ class RestorationInferencer:
             raise ImportError('restoration needs mmagic: pip install mmagic')
         if device is None:
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
-        self.model = load_model(config, checkpoint, device)
+        self.model = load_model(
+            *resolve_model(config, checkpoint, RESTORATION), device)
         preprocessor = getattr(self.model, 'data_preprocessor', None)
         if not hasattr(preprocessor, 'data_keys'):
             raise ValueError(

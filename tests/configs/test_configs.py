@@ -106,7 +106,13 @@ def write_cells(root, monkeypatch):
             size=(SIDE + 8, SIDE))
 
 
+def write_photographs(root, monkeypatch):
+    for index in range(BATCH):
+        write_picture(root / f'{index}.png', (72, 70))
+
+
 WRITERS = dict(
+    BasicImageDataset=write_photographs,
     CustomDataset=write_class_folders, VOCCounting=write_cells,
     ImageNet=write_imagenet, CIFAR10=write_cifar10, CIFAR100=write_cifar100,
     ShanghaiTech=write_crowd_parts, SyntheticCrowd=write_synthetic_crowd,

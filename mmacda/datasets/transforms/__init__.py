@@ -9,10 +9,11 @@ from .grey_image import GreyImage
 from .keep_loaded import KeepLoaded
 from .load_image_pair import LoadImagePair
 from .load_picture import LoadPicture
+from .spoil_image import AddNoise, ReduceImage
 
 __all__ = [
-    'FillIgnoredRegions', 'GenerateDensityMap', 'GreyImage', 'KeepLoaded',
-    'LoadImagePair', 'LoadPicture', 'PackCrowdInputs', 'RandomCropCrowd',
-    'RandomFlipCrowd', 'RandomScaleCrowd', 'ResizeCrowd', 'density_map',
-    'head_pixels'
+    'AddNoise', 'FillIgnoredRegions', 'GenerateDensityMap', 'GreyImage',
+    'KeepLoaded', 'LoadImagePair', 'LoadPicture', 'PackCrowdInputs',
+    'RandomCropCrowd', 'RandomFlipCrowd', 'RandomScaleCrowd', 'ReduceImage',
+    'ResizeCrowd', 'density_map', 'head_pixels'
 ]
