@@ -11,7 +11,8 @@ UNSPECIALIZED = [
     'atoms_tap', 'atoms_row', 'atoms_column', 'grad_part', 'grad_atom',
     'grad_tap', 'input_part', 'input_image', 'input_atom', 'input_channel',
     'input_row', 'input_column', 'output_image', 'output_atom', 'output_row',
-    'output_column'
+    'output_column', 'atoms_rows', 'atoms_columns', 'pad_row', 'pad_column',
+    'num_pixels', 'num_coefficients', 'num_hidden', 'tap_eights'
 ]
 
 
