@@ -167,7 +167,7 @@ def decompose(grads, psi, output,  # pointers
 def generate(hidden, matrix, norm, image, first_pixel, first_atom,
              num_pixels, num_hidden, hidden_image, hidden_channel,
              hidden_pixel, COEFFICIENTS: tl.constexpr, HIDDEN: tl.constexpr,
-             PIXELS: tl.constexpr, TANH: tl.constexpr, NORM: tl.constexpr,
+             STEP: tl.constexpr, PIXELS: tl.constexpr, TANH: tl.constexpr, NORM: tl.constexpr,
              PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
     """Coefficients (PIXELS, 8 * COEFFICIENTS) of hidden values, float32.
 
@@ -175,24 +175,27 @@ def generate(hidden, matrix, norm, image, first_pixel, first_atom,
     the shift in column HIDDEN.
     """
     pixel = first_pixel + tl.arange(0, PIXELS)
-    h = tl.arange(0, HIDDEN)
-    values = tl.load(
-        hidden + ((image * hidden_image + pixel.to(tl.int64) *
-                   hidden_pixel)[:, None] +
-                  (h.to(tl.int64) * hidden_channel)[None, :]),
-        mask=(pixel < num_pixels)[:, None] & (h < num_hidden)[None, :],
-        other=0.)
-    if NORM:
-        scale = tl.load(norm + h, mask=h < num_hidden, other=0.)
-        shift = tl.load(norm + num_hidden + h, mask=h < num_hidden, other=0.)
-        values = hyperbolic_tangent(
-            values.to(tl.float32) * scale.to(tl.float32)[None, :] +
-            shift.to(tl.float32)[None, :])
+    starts = image * hidden_image + pixel.to(tl.int64) * hidden_pixel
     row = first_atom * COEFFICIENTS + tl.arange(0, EIGHT * COEFFICIENTS)
     rows = matrix + row * (HIDDEN + EIGHT)
-    weights = tl.load(rows[None, :] + h[:, None])
-    made = tl.dot(values.to(PRODUCT), weights.to(PRODUCT),
-                  input_precision=PRECISION)
+    made = tl.zeros((PIXELS, EIGHT * COEFFICIENTS), dtype=tl.float32)
+    for first in range(0, HIDDEN, STEP):
+        h = first + tl.arange(0, STEP)
+        known = h < num_hidden
+        values = tl.load(
+            hidden + (starts[:, None] +
+                      (h.to(tl.int64) * hidden_channel)[None, :]),
+            mask=(pixel < num_pixels)[:, None] & known[None, :], other=0.)
+        if NORM:
+            scale = tl.load(norm + h, mask=known, other=0.)
+            shift = tl.load(norm + num_hidden + h, mask=known, other=0.)
+            values = hyperbolic_tangent(
+                values.to(tl.float32) * scale.to(tl.float32)[None, :] +
+                shift.to(tl.float32)[None, :])
+        weights = tl.load(rows[None, :] + h[:, None])
+        made = tl.dot(
+            values.to(PRODUCT), weights.to(PRODUCT), made,
+            input_precision=PRECISION)
     made += tl.load(rows + HIDDEN).to(tl.float32)[None, :]
     if TANH:
         made = hyperbolic_tangent(made)
@@ -205,6 +208,7 @@ def compose_generated(hidden, matrix, norm, psi, atoms,  # pointers
                       hidden_channel, hidden_pixel, tap_eights, blocks,
                       PIXELS: tl.constexpr, COEFFICIENTS: tl.constexpr,
                       TAPS: tl.constexpr, HIDDEN: tl.constexpr,
+                      STEP: tl.constexpr,
                       TANH: tl.constexpr, NORM: tl.constexpr,
                       PARTS: tl.constexpr, PRODUCT: tl.constexpr,
                       PRECISION: tl.constexpr):
@@ -214,7 +218,7 @@ def compose_generated(hidden, matrix, norm, psi, atoms,  # pointers
     first_atom = tl.program_id(2) * EIGHT
     alpha = generate(hidden, matrix, norm, image, first_pixel, first_atom,
                      num_pixels, num_hidden, hidden_image, hidden_channel,
-                     hidden_pixel, COEFFICIENTS, HIDDEN, PIXELS, TANH, NORM,
+                     hidden_pixel, COEFFICIENTS, HIDDEN, STEP, PIXELS, TANH, NORM,
                      PRODUCT, PRECISION)
     lines = tl.reshape(alpha, (PIXELS * EIGHT, COEFFICIENTS))
     made = multiply_bases(lines, psi, COEFFICIENTS, TAPS, PARTS, PRODUCT,
@@ -230,6 +234,7 @@ def decompose_generated(grads, psi, hidden, matrix, output,  # pointers
                         hidden_pixel, tap_eights, blocks,
                         PIXELS: tl.constexpr, COEFFICIENTS: tl.constexpr,
                         TAPS: tl.constexpr, HIDDEN: tl.constexpr,
+                      STEP: tl.constexpr,
                         TANH: tl.constexpr, PARTS: tl.constexpr,
                         PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
     """output[pixel, atom, coefficient]: gradient before the activation."""
@@ -245,7 +250,7 @@ def decompose_generated(grads, psi, hidden, matrix, output,  # pointers
         alpha = generate(hidden, matrix, matrix, image, first_pixel,
                          first_atom, num_pixels, num_hidden, hidden_image,
                          hidden_channel, hidden_pixel, COEFFICIENTS, HIDDEN,
-                         PIXELS, True, False, PRODUCT, PRECISION)
+                         STEP, PIXELS, True, False, PRODUCT, PRECISION)
         made *= 1. - alpha * alpha
     offsets, mask = coefficient_offsets(
         image, first_pixel, first_atom, num_pixels, num_atoms,

@@ -27,7 +27,8 @@ class Tuning(NamedTuple):
 
 COMPOSE = Tuning(16, 4, 1)
 DECOMPOSE = Tuning(16, 4, 1)
-GENERATE = Tuning(16, 4, 1)
+GENERATE, GENERATE_SINGLE = Tuning(16, 4, 1), Tuning(16, 8, 1)
+STEP, STEP_SINGLE = 64, 16  # hidden channels
 
 
 def is_interpreted() -> bool:
@@ -128,6 +129,14 @@ class Atoms:
         if target is not grad_alpha:
             grad_alpha.copy_(target)
 
+    def _of_dtype(self, half, single):
+        return single if self.product == torch.float32 else half
+
+    def _of_hidden(self, matrix: Tensor) -> dict:
+        hidden = matrix.shape[2] - EIGHT
+        return dict(HIDDEN=hidden,
+                    STEP=min(hidden, self._of_dtype(STEP, STEP_SINGLE)))
+
     def spread_matrix(self, generator: Generator) -> Tensor:
         """A generator's matrix as the kernels read it: padded, dense."""
         matrix = generator.matrix
@@ -153,11 +162,11 @@ class Atoms:
         atoms = self.new(images * rows * columns)
         norm = generator.hidden_norm
         self._launch(
-            atom_kernels.compose_generated, GENERATE, images, rows * columns,
+            atom_kernels.compose_generated, self._of_dtype(GENERATE, GENERATE_SINGLE), images, rows * columns,
             hidden, matrix, matrix if norm is None else norm.contiguous(),
             self.psi, atoms, rows * columns, self.num_taps, channels,
             hidden.stride(0), hidden.stride(1), hidden.stride(3),
-            HIDDEN=matrix.shape[2] - EIGHT, TANH=generator.tanh,
+            **self._of_hidden(matrix), TANH=generator.tanh,
             NORM=norm is not None)
         return atoms
 
@@ -169,11 +178,11 @@ class Atoms:
         output = hidden.new_empty(
             (images * rows * columns, self.num_atoms * self.count))
         self._launch(
-            atom_kernels.decompose_generated, GENERATE, images,
+            atom_kernels.decompose_generated, self._of_dtype(GENERATE, GENERATE_SINGLE), images,
             rows * columns, grads, self.psi, hidden, matrix, output,
             rows * columns, self.num_taps, self.num_atoms, self.count,
             channels, hidden.stride(0), hidden.stride(1), hidden.stride(3),
-            HIDDEN=matrix.shape[2] - EIGHT, TANH=generator.tanh)
+            **self._of_hidden(matrix), TANH=generator.tanh)
         return output
 
 

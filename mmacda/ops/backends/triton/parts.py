@@ -12,7 +12,8 @@ UNSPECIALIZED = [
     'grad_tap', 'input_part', 'input_image', 'input_atom', 'input_channel',
     'input_row', 'input_column', 'output_image', 'output_atom', 'output_row',
     'output_column', 'atoms_rows', 'atoms_columns', 'pad_row', 'pad_column',
-    'num_pixels', 'num_coefficients', 'num_hidden', 'tap_eights'
+    'num_pixels', 'num_coefficients', 'num_hidden', 'tap_eights',
+    'grad_image', 'grad_row', 'grad_column'
 ]
 
 
