@@ -11,7 +11,9 @@ UNSPECIALIZED = [
     'atoms_tap', 'atoms_row', 'atoms_column', 'grad_part', 'grad_atom',
     'grad_tap', 'input_part', 'input_image', 'input_atom', 'input_channel',
     'input_row', 'input_column', 'output_image', 'output_atom', 'output_row',
-    'output_column'
+    'output_column',
+    # Of weights.
+    'weight_count', 'weight_atoms', 'weight_channels', 'weight_outputs'
 ]
 
 
