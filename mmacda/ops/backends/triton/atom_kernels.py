@@ -11,6 +11,7 @@ import triton
 import triton.language as tl
 
 from .parts import jit
+from .prepare import order_by_last
 
 EIGHT = tl.constexpr(8)
 
@@ -114,31 +115,41 @@ def coefficient_offsets(image, first_pixel, first_atom, num_pixels,
 
 
 @jit
-def compose(alpha, psi, atoms,  # pointers
+def compose(alpha, atoms, weight, by_output, by_atom, psi,  # pointers
             num_pixels, num_taps, num_atoms, num_coefficients, alpha_image,
-            alpha_atom, alpha_coefficient, alpha_pixel, tap_eights,
-            blocks, PIXELS: tl.constexpr, COEFFICIENTS: tl.constexpr,
+            alpha_atom, alpha_coefficient, alpha_pixel, tap_eights, blocks,
+            weight_count, weight_channels, weight_outputs,
+            PIXELS: tl.constexpr, COEFFICIENTS: tl.constexpr,
             TAPS: tl.constexpr, PARTS: tl.constexpr, PRODUCT: tl.constexpr,
-            PRECISION: tl.constexpr):
-    """atoms = alpha @ psi at every pixel and atom."""
+            PRECISION: tl.constexpr, BY_OUTPUT: tl.constexpr,
+            BY_ATOM: tl.constexpr, WEIGHTS: tl.constexpr):
+    """atoms = alpha @ psi at every pixel and atom.
+
+    Programs beyond the last block of atoms order the weight.
+    """
     image = tl.program_id(1).to(tl.int64)
     first_pixel = tl.program_id(0) * PIXELS
     first_atom = tl.program_id(2) * EIGHT
-    offsets, mask = coefficient_offsets(
-        image, first_pixel, first_atom, num_pixels, num_atoms,
-        num_coefficients, alpha_image, alpha_atom, alpha_coefficient,
-        alpha_pixel, PIXELS, COEFFICIENTS)
-    lines = tl.reshape(
-        tl.load(alpha + offsets, mask=mask, other=0.),
-        (PIXELS * EIGHT, COEFFICIENTS))
-    made = multiply_bases(lines, psi, COEFFICIENTS, TAPS, PARTS, PRODUCT,
-                          PRECISION)
-    store_atoms(made, atoms, image, first_pixel, first_atom, num_pixels,
-                num_taps, tap_eights, blocks, PIXELS, TAPS)
+    if tl.program_id(2) == blocks:
+        order_by_last(weight, by_output, by_atom, weight_count, num_atoms,
+                      weight_channels, weight_outputs, BY_OUTPUT, BY_ATOM,
+                      WEIGHTS)
+    else:
+        offsets, mask = coefficient_offsets(
+            image, first_pixel, first_atom, num_pixels, num_atoms,
+            num_coefficients, alpha_image, alpha_atom, alpha_coefficient,
+            alpha_pixel, PIXELS, COEFFICIENTS)
+        lines = tl.reshape(
+            tl.load(alpha + offsets, mask=mask, other=0.),
+            (PIXELS * EIGHT, COEFFICIENTS))
+        made = multiply_bases(lines, psi, COEFFICIENTS, TAPS, PARTS, PRODUCT,
+                              PRECISION)
+        store_atoms(made, atoms, image, first_pixel, first_atom, num_pixels,
+                    num_taps, tap_eights, blocks, PIXELS, TAPS)
 
 
 @jit
-def decompose(grads, psi, output,  # pointers
+def decompose(grads, output, psi,  # pointers
               num_pixels, num_taps, num_atoms, num_coefficients,
               alpha_image, alpha_atom, alpha_coefficient, alpha_pixel,
               tap_eights, blocks, PIXELS: tl.constexpr,
@@ -203,40 +214,48 @@ def generate(hidden, matrix, norm, image, first_pixel, first_atom,
 
 
 @jit
-def compose_generated(hidden, matrix, norm, psi, atoms,  # pointers
-                      num_pixels, num_taps, num_hidden, hidden_image,
-                      hidden_channel, hidden_pixel, tap_eights, blocks,
+def compose_generated(hidden, atoms, weight, by_output, by_atom, matrix,
+                      norm, psi,  # pointers
+                      num_pixels, num_taps, num_atoms, num_hidden,
+                      hidden_image, hidden_channel, hidden_pixel, tap_eights,
+                      blocks, weight_count, weight_channels, weight_outputs,
                       PIXELS: tl.constexpr, COEFFICIENTS: tl.constexpr,
-                      TAPS: tl.constexpr, HIDDEN: tl.constexpr,
-                      STEP: tl.constexpr,
+                      TAPS: tl.constexpr, PARTS: tl.constexpr,
+                      PRODUCT: tl.constexpr, PRECISION: tl.constexpr,
+                      HIDDEN: tl.constexpr, STEP: tl.constexpr,
                       TANH: tl.constexpr, NORM: tl.constexpr,
-                      PARTS: tl.constexpr, PRODUCT: tl.constexpr,
-                      PRECISION: tl.constexpr):
+                      BY_OUTPUT: tl.constexpr, BY_ATOM: tl.constexpr,
+                      WEIGHTS: tl.constexpr):
     """:func:`compose` of coefficients that are made here."""
     image = tl.program_id(1).to(tl.int64)
     first_pixel = tl.program_id(0) * PIXELS
     first_atom = tl.program_id(2) * EIGHT
-    alpha = generate(hidden, matrix, norm, image, first_pixel, first_atom,
-                     num_pixels, num_hidden, hidden_image, hidden_channel,
-                     hidden_pixel, COEFFICIENTS, HIDDEN, STEP, PIXELS, TANH, NORM,
-                     PRODUCT, PRECISION)
-    lines = tl.reshape(alpha, (PIXELS * EIGHT, COEFFICIENTS))
-    made = multiply_bases(lines, psi, COEFFICIENTS, TAPS, PARTS, PRODUCT,
-                          PRECISION)
-    store_atoms(made, atoms, image, first_pixel, first_atom, num_pixels,
-                num_taps, tap_eights, blocks, PIXELS, TAPS)
+    if tl.program_id(2) == blocks:
+        order_by_last(weight, by_output, by_atom, weight_count, num_atoms,
+                      weight_channels, weight_outputs, BY_OUTPUT, BY_ATOM,
+                      WEIGHTS)
+    else:
+        alpha = generate(hidden, matrix, norm, image, first_pixel,
+                         first_atom, num_pixels, num_hidden, hidden_image,
+                         hidden_channel, hidden_pixel, COEFFICIENTS, HIDDEN,
+                         STEP, PIXELS, TANH, NORM, PRODUCT, PRECISION)
+        lines = tl.reshape(alpha, (PIXELS * EIGHT, COEFFICIENTS))
+        made = multiply_bases(lines, psi, COEFFICIENTS, TAPS, PARTS, PRODUCT,
+                              PRECISION)
+        store_atoms(made, atoms, image, first_pixel, first_atom, num_pixels,
+                    num_taps, tap_eights, blocks, PIXELS, TAPS)
 
 
 @jit
-def decompose_generated(grads, psi, hidden, matrix, output,  # pointers
+def decompose_generated(grads, hidden, matrix, output, psi,  # pointers
                         num_pixels, num_taps, num_atoms, num_coefficients,
                         num_hidden, hidden_image, hidden_channel,
                         hidden_pixel, tap_eights, blocks,
                         PIXELS: tl.constexpr, COEFFICIENTS: tl.constexpr,
-                        TAPS: tl.constexpr, HIDDEN: tl.constexpr,
-                      STEP: tl.constexpr,
-                        TANH: tl.constexpr, PARTS: tl.constexpr,
-                        PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
+                        TAPS: tl.constexpr, PARTS: tl.constexpr,
+                        PRODUCT: tl.constexpr, PRECISION: tl.constexpr,
+                        HIDDEN: tl.constexpr, STEP: tl.constexpr,
+                        TANH: tl.constexpr):
     """output[pixel, atom, coefficient]: gradient before the activation."""
     image = tl.program_id(1).to(tl.int64)
     first_pixel = tl.program_id(0) * PIXELS

@@ -1,21 +1,23 @@
-"""From coefficients to atoms and back. Needs Triton to be imported.
+"""From coefficients to atoms and back: the steps that all families share.
 
 Atoms of a chunk are one tensor (taps, pixels, 8 n): live taps only, and m
 atoms padded to eights, with zeros.
 """
-from typing import NamedTuple, Optional, Tuple
+from functools import lru_cache
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 import triton.language as tl
 from torch import Tensor
 
-from ...generator import Generator
-from ..bases import Description
+from ..bases import Description, outside
 from . import atom_kernels
-from .launch import ceil, power_of_two
+from .launch import Launch, Size, ceil, power_of_two
 
 EIGHT = 8  # atoms of a block
+# Of a weight, by a program that orders it.
+WEIGHTS = 512
 
 
 class Tuning(NamedTuple):
@@ -25,17 +27,19 @@ class Tuning(NamedTuple):
     stages: int = 2
 
 
-COMPOSE = Tuning(16, 4, 1)
-DECOMPOSE = Tuning(16, 4, 1)
+# Pixels of a program where 32 coefficients and 64 taps are the most.
+COMPOSE, COMPOSE_SINGLE = Tuning(16, 4, 1), Tuning(16, 8, 1)
 GENERATE, GENERATE_SINGLE = Tuning(16, 4, 1), Tuning(16, 8, 1)
 STEP, STEP_SINGLE = 64, 16  # hidden channels
+# What registers and shared memory hold where coefficients are made.
+MOST_GENERATED = 64
 
 
 def is_interpreted() -> bool:
     return not hasattr(atom_kernels.compose, 'cache_key')
 
 
-def product_of(dtype: torch.dtype):
+def product_of(dtype: torch.dtype) -> Tuple[Any, str]:
     """What the operands of products are, and how those of float32 are taken.
 
     NVIDIA's tensor cores make a float32 product of three of theirs, exact to
@@ -53,142 +57,238 @@ def pad_size(count: int) -> int:
     return max(16, power_of_two(count))
 
 
-def spread(psi: Tensor, dtype: torch.dtype) -> Tensor:
-    """psi (J, taps) in float32 as the kernels read it: padded, in parts."""
-    count, taps = psi.shape
-    psi = F.pad(psi, (0, pad_size(taps) - taps, 0, pad_size(count) - count))
-    if dtype == torch.float32:
-        return psi[None].contiguous()
-    rounded = psi.to(dtype)
-    return torch.stack((rounded, (psi - rounded.float()).to(dtype)))
+@lru_cache(maxsize=64)
+def spread(bases: Description, dtype: torch.dtype,
+           device: torch.device) -> Tensor:
+    """psi as the kernels read it: live taps, padded with zeros, in parts.
+
+    Complete when it is returned, for whatever stream.
+    """
+    count, taps = bases.values.shape[0], len(bases.live)
+    padding = (0, pad_size(taps) - taps, 0, pad_size(count) - count)
+
+    def make() -> Tensor:
+        psi = F.pad(torch.tensor(bases.values[:, bases.live]), padding)
+        parts = [psi.to(dtype)]
+        if dtype != torch.float32:
+            parts.append((psi - parts[0].double()).to(dtype))
+        return torch.stack(parts).to(device)
+
+    return outside(make)
 
 
-class Atoms:
-    """What composing the atoms of a call, and its gradient, have in common.
+class AtomSteps:
+    """The steps of a plan but for the atom convolution, a family's own.
 
     Args:
-        bases (Description): Of the call's bases; direct atoms have some too.
-        num_atoms (int): m.
-        like (Tensor): Of the dtype and on the device of the call.
-        dtype (torch.dtype, optional): Of the atoms. Default: the call's.
+        plan (Plan): Of the call.
+        dtype (torch.dtype): Of the atoms.
     """
 
-    def __init__(self, bases: Description, num_atoms: int, like: Tensor,
-                 dtype: Optional[torch.dtype] = None):
-        self.num_atoms, self.blocks = num_atoms, ceil(num_atoms, EIGHT)
-        self.dtype, self.product = dtype or like.dtype, like.dtype
-        live = bases.live
-        self.num_taps, self.count = len(live), len(bases.values)
-        self.psi = spread(bases.at(live, like, torch.float32), like.dtype)
+    # Whether the step that convolves multiplies by the weight as well.
+    multiplies = False
+
+    def __init__(self, plan: Any, dtype: torch.dtype):
+        self.plan, self.dtype = plan, dtype
+        self.num_taps = len(plan.bases.live)
+        self.blocks = ceil(plan.atoms, EIGHT)
+        self.is_single = plan.dtype == torch.float32
+        self.psi = plan.keep(spread(plan.bases, plan.dtype, plan.device))
 
     @property
-    def per_pixel(self) -> int:
-        """Values that the atoms of a pixel take."""
-        return self.num_taps * self.blocks * EIGHT
+    def atom_bytes(self) -> int:
+        """Of a pixel, beside the coefficients."""
+        element = torch.empty((), dtype=self.dtype).element_size()
+        return element * self.num_taps * self.blocks * EIGHT
 
-    def new(self, pixels: int) -> Tensor:
-        return torch.empty((self.num_taps, pixels, self.blocks * EIGHT),
-                           dtype=self.dtype, device=self.psi.device)
+    @property
+    def grad_bytes(self) -> int:
+        """Of a pixel, for the gradient of its atoms."""
+        generated = self.plan.generator is not None
+        return self.atom_bytes + self.plan.element_size * (
+            generated * self.plan.atoms * self.plan.count)
 
-    def as_maps(self, atoms: Tensor, size: Tuple[int, int, int]) -> Tensor:
-        """A view (images, m, taps, rows, columns)."""
-        maps = atoms.view(self.num_taps, *size, self.blocks * EIGHT)
-        return maps.permute(1, 4, 0, 2, 3)[:, :self.num_atoms]
-
-    def _launch(self, kernel, tuning: Tuning, images: int, pixels: int,
-                *arguments, **options) -> None:
-        block = min(tuning.block, max(2, power_of_two(pixels)))
-        product, precision = product_of(self.product)
-        kernel[(ceil(pixels, block), images, self.blocks)](
-            *arguments, images * pixels * self.blocks, self.blocks,
-            PIXELS=block, COEFFICIENTS=self.psi.shape[1],
-            TAPS=self.psi.shape[2], PARTS=len(self.psi), PRODUCT=product,
-            PRECISION=precision, num_warps=tuning.warps,
-            num_stages=tuning.stages, **options)
-
-    def _mix(self, kernel, tuning: Tuning, alpha: Tensor, first: Tensor,
-             last: Tensor) -> None:
-        images, _, _, rows, columns = alpha.shape
-        image, atom, coefficient, _, pixel = alpha.stride()
-        self._launch(kernel, tuning, images, rows * columns, first, self.psi,
-                     last, rows * columns, self.num_taps, self.num_atoms,
-                     self.count, image, atom, coefficient, pixel)
-
-    def compose(self, alpha: Tensor) -> Tensor:
-        """Atoms of coefficients (images, m, J, rows, columns)."""
-        alpha = with_one_pixel_stride(alpha)
-        images, _, _, rows, columns = alpha.shape
-        atoms = self.new(images * rows * columns)
-        self._mix(atom_kernels.compose, COMPOSE, alpha, alpha, atoms)
-        return atoms
-
-    def decompose(self, grads: Tensor, grad_alpha: Tensor) -> None:
-        """Write the gradient of the coefficients, given that of atoms."""
-        target = with_one_pixel_stride(grad_alpha)
-        self._mix(atom_kernels.decompose, DECOMPOSE, target, grads, target)
-        if target is not grad_alpha:
-            grad_alpha.copy_(target)
-
-    def _of_dtype(self, half, single):
-        return single if self.product == torch.float32 else half
-
-    def _of_hidden(self, matrix: Tensor) -> dict:
-        hidden = matrix.shape[2] - EIGHT
-        return dict(HIDDEN=hidden,
-                    STEP=min(hidden, self._of_dtype(STEP, STEP_SINGLE)))
-
-    def spread_matrix(self, generator: Generator) -> Tensor:
-        """A generator's matrix as the kernels read it: padded, dense."""
-        matrix = generator.matrix
-        hidden = matrix.shape[1] - 1
-        spread = matrix.new_zeros((self.blocks * EIGHT, self.psi.shape[1],
-                                   pad_size(hidden) + EIGHT))
-        values = matrix.view(self.num_atoms, self.count, hidden + 1)
-        spread[:self.num_atoms, :self.count, :hidden] = values[..., :-1]
-        spread[:self.num_atoms, :self.count, -EIGHT] = values[..., -1]
-        return spread
-
-    def compose_generated(self, hidden: Tensor, matrix: Tensor,
-                          generator: Generator) -> Tensor:
-        """Atoms of coefficients that are made of hidden maps.
+    def convolve(self, source_shape: Sequence[int],
+                 source_strides: Sequence[int], size: Size, atoms_size: Size,
+                 taps: Any, first_row: int, first_atoms_row: int,
+                 step: Tuple[int, int], follow: bool) -> Callable[..., Any]:
+        """``step(stream, source, atoms, features)`` writes Z.
 
         Args:
-            hidden (Tensor): h, (images, H, rows, columns).
-            matrix (Tensor): Of :meth:`spread_matrix`.
-            generator (Generator): Its norm and activation.
+            source_shape (tuple): Of maps (images, height, width, channels).
+            source_strides (tuple): The last is 1.
+            size (tuple): Target's images, rows (from ``first_row`` on),
+                columns.
+            atoms_size (tuple): Images, rows (from ``first_atoms_row`` on) and
+                columns of the atoms.
+            taps (Taps): To be visited.
+            first_row (int): Of the target.
+            first_atoms_row (int): Of the atoms.
+            step (tuple): Source's rows and columns from one target to the
+                next.
+            follow (bool): Take the filters of the source pixel.
         """
-        hidden = with_one_pixel_stride(hidden)
-        images, channels, rows, columns = hidden.shape
-        atoms = self.new(images * rows * columns)
-        norm = generator.hidden_norm
-        self._launch(
-            atom_kernels.compose_generated, self._of_dtype(GENERATE, GENERATE_SINGLE), images, rows * columns,
-            hidden, matrix, matrix if norm is None else norm.contiguous(),
-            self.psi, atoms, rows * columns, self.num_taps, channels,
-            hidden.stride(0), hidden.stride(1), hidden.stride(3),
-            **self._of_hidden(matrix), TANH=generator.tanh,
-            NORM=norm is not None)
-        return atoms
+        raise NotImplementedError
 
-    def decompose_generated(self, grads: Tensor, hidden: Tensor,
-                            matrix: Tensor, generator: Generator) -> Tensor:
-        """Gradient before the generator's activation, (pixels, m * J)."""
-        hidden = with_one_pixel_stride(hidden)
-        images, channels, rows, columns = hidden.shape
-        output = hidden.new_empty(
-            (images * rows * columns, self.num_atoms * self.count))
-        self._launch(
-            atom_kernels.decompose_generated, self._of_dtype(GENERATE, GENERATE_SINGLE), images,
-            rows * columns, grads, self.psi, hidden, matrix, output,
-            rows * columns, self.num_taps, self.num_atoms, self.count,
-            channels, hidden.stride(0), hidden.stride(1), hidden.stride(3),
-            **self._of_hidden(matrix), TANH=generator.tanh)
-        return output
+    def sum_atoms(self, size: Size, first_row: int,
+                  grad_strides: Sequence[int]) -> Callable[..., Any]:
+        """``step(stream, source, grad_features, grads)`` writes the last.
+
+        It is the atoms' gradient, (images, m, taps, rows, columns) of these
+        strides.
+        """
+        raise NotImplementedError
+
+    def atom_strides(self, size: Size) -> Tuple[int, ...]:
+        """Of atoms as (images, m, taps, rows, columns)."""
+        images, rows, columns = size
+        width = self.blocks * EIGHT
+        return (rows * columns * width, 1, images * rows * columns * width,
+                columns * width, width)
+
+    def _atoms_shape(self, size: Size) -> Tuple[int, int, int]:
+        return (self.num_taps, size[0] * size[1] * size[2],
+                self.blocks * EIGHT)
+
+    def _launch(self, kernel: Any, tuning: Tuning, size: Size, layers: int,
+                numbers: Sequence[int], **constants: Any) -> Launch:
+        """A launch with ``layers`` more blocks than there are of atoms.
+
+        Its numbers are those of pixels and taps, ``numbers``, the distance of
+        taps and the blocks, and what ``constants`` holds as ``more``.
+        """
+        images, pixels = size[0], size[1] * size[2]
+        coefficients, taps = self.psi.shape[1:]
+        block = tuning.block * 64 // max(64, taps, 2 * coefficients)
+        block = min(max(2, block), max(2, power_of_two(pixels)))
+        product, precision = product_of(self.plan.dtype)
+        more = constants.pop('more', ())
+        return Launch(
+            kernel, (ceil(pixels, block), images, self.blocks + layers),
+            (pixels, self.num_taps, *numbers, images * pixels * self.blocks,
+             self.blocks, *more), tuning.warps, [self.psi],
+            stages=tuning.stages, PIXELS=block, COEFFICIENTS=coefficients,
+            TAPS=taps, PARTS=len(self.psi), PRODUCT=product,
+            PRECISION=precision, **constants)
+
+    def _of_hidden(self, channels: int) -> dict:
+        plan, hidden = self.plan, pad_size(channels)
+        step = STEP_SINGLE if self.is_single else STEP
+        step = step * 32 // max(32, self.psi.shape[1])
+        return dict(HIDDEN=hidden, STEP=min(hidden, max(16, step)),
+                    TANH=plan.generator.tanh)
+
+    def compose(self, size: Size, by_output: bool,
+                by_atom: bool) -> Callable[..., Tensor]:
+        """``step(stream, alpha, weight, by_output, by_atom)``: the atoms.
+
+        Writes the weight in one or two orders as well, if asked to.
+        """
+        plan, psi, orders = self.plan, self.psi, by_output or by_atom
+        channels = plan.channels // plan.groups
+        counts = (plan.out_channels * plan.atoms * channels, channels,
+                  plan.out_channels // plan.groups)
+        options = dict(more=counts, BY_OUTPUT=by_output, BY_ATOM=by_atom,
+                       WEIGHTS=WEIGHTS)
+        strides, copies = pixel_strides(plan.alpha_strides, size)
+        image, atom, coefficient, _, pixel = strides
+        if plan.generator is not None:
+            hidden = plan.generator.channels
+            launch = self._launch(
+                atom_kernels.compose_generated,
+                GENERATE_SINGLE if self.is_single else GENERATE, size, orders,
+                (plan.atoms, hidden, image, coefficient, pixel),
+                NORM=plan.generator.has_norm, **self._of_hidden(hidden),
+                **options)
+        else:
+            launch = self._launch(
+                atom_kernels.compose,
+                COMPOSE_SINGLE if self.is_single else COMPOSE, size, orders,
+                (plan.atoms, plan.count, image, atom, coefficient, pixel),
+                **options)
+        shape, generates = self._atoms_shape(size), plan.generator is not None
+
+        def compose(stream, alpha, weight, by_output, by_atom):
+            atoms = torch.empty(shape, dtype=self.dtype, device=plan.device)
+            maps = alpha.hidden if generates else alpha
+            if copies:
+                maps = maps.contiguous()
+            given = (weight, by_output, by_atom) if orders else (psi, ) * 3
+            rest = (alpha.matrix, psi if alpha.norm is None else
+                    alpha.norm) if generates else ()
+            launch(stream, maps, atoms, *given, *rest)
+            return atoms
+
+        return compose
+
+    def correlate(self, size: Size, first_row: int,
+                  grad_strides: Sequence[int]) -> Callable[..., None]:
+        """``step(stream, source, grad_features, grad_alpha)`` writes the last.
+
+        ``grad_strides`` are those of ``grad_alpha`` (images, m, J, rows,
+        columns). Where coefficients are made, it is a ``MadeGradient``.
+        """
+        sums = self.sum_atoms(size, first_row, self.atom_strides(size))
+        shape, dtype = self._atoms_shape(size), self.dtype
+        plan = self.plan
+        decompose = self._decompose_generated(size) \
+            if plan.generator is not None \
+            else self._decompose(size, grad_strides)
+
+        def correlate(stream, source, grad_features, grad_alpha):
+            grads = torch.empty(shape, dtype=dtype, device=plan.device)
+            sums(stream, source, grad_features, grads)
+            decompose(stream, grads, grad_alpha)
+
+        return correlate
+
+    def _decompose(self, size: Size,
+                   grad_strides: Sequence[int]) -> Callable[..., None]:
+        plan = self.plan
+        strides, copies = pixel_strides(grad_strides, size)
+        image, atom, coefficient, _, pixel = strides
+        launch = self._launch(
+            atom_kernels.decompose,
+            COMPOSE_SINGLE if self.is_single else COMPOSE, size, 0,
+            (plan.atoms, plan.count, image, atom, coefficient, pixel))
+        if not copies:
+            return launch
+
+        def decompose(stream, grads, grad_alpha):
+            target = torch.empty_like(
+                grad_alpha, memory_format=torch.contiguous_format)
+            launch(stream, grads, target)
+            grad_alpha.copy_(target)
+
+        return decompose
+
+    def _decompose_generated(self, size: Size) -> Callable[..., None]:
+        plan = self.plan
+        strides, copies = pixel_strides(plan.alpha_strides, size)
+        image, _, channel, _, pixel = strides
+        hidden = plan.generator.channels
+        launch = self._launch(
+            atom_kernels.decompose_generated,
+            GENERATE_SINGLE if self.is_single else GENERATE, size, 0,
+            (plan.atoms, plan.count, hidden, image, channel, pixel),
+            **self._of_hidden(hidden))
+        shape = size[0] * size[1] * size[2], plan.atoms * plan.count
+
+        def decompose(stream, grads, gradient):
+            before = torch.empty(shape, dtype=plan.dtype, device=plan.device)
+            maps = gradient.made.hidden
+            launch(stream, grads, maps.contiguous() if copies else maps,
+                   gradient.made.matrix, before)
+            gradient.add(before)
+
+        return decompose
 
 
-def with_one_pixel_stride(maps: Tensor) -> Tensor:
-    """Maps (..., rows, columns) whose pixels lie at equal distances."""
-    rows, columns = maps.shape[-2:]
-    if rows == 1 or maps.stride(-2) == columns * maps.stride(-1):
-        return maps
-    return maps.contiguous()
+def pixel_strides(strides: Sequence[int],
+                  size: Size) -> Tuple[Sequence[int], bool]:
+    """Strides of maps (images, ..., rows, columns) of a chunk.
+
+    The pixels of an image must lie at equal distances: whether a contiguous
+    copy is to be made, whose strides these are then.
+    """
+    return strides, not (size[1] == 1 or strides[3] == size[2] * strides[4])

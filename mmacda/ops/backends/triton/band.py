@@ -1,19 +1,22 @@
-"""Launches of the kernels for tensor cores. Needs Triton to be imported.
+"""The steps of a plan by band products, for tensor cores.
 
-A :class:`Band` is what the launches of a call have in common; its methods
-take the tensors of a chunk. Which calls it serves, ``why_not`` says.
+They serve float16 and bfloat16 at stride and dilation 1, where their products
+are predicted to be quicker than sums: ``BandSteps.why_not`` tells. The
+environment variable ``MMACDA_TRITON_TENSOR_CORES=0`` (or no, off, false)
+switches them off, for comparison; it is read when a plan is made.
 """
 import os
-from typing import Optional, Tuple
+from functools import lru_cache
+from typing import Any, Optional, Sequence, Tuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ...geometry import ConvGeometry
-from ..bases import Description
+from ..bases import Description, make, outside
 from . import band_kernels
-from .atoms import Atoms, Tuning, pad_size, product_of
-from .launch import Size, ceil, power_of_two
+from .atoms import AtomSteps, Tuning, pad_size, product_of
+from .launch import Launch, Size, ceil, power_of_two
 
 SWITCH = 'MMACDA_TRITON_TENSOR_CORES'
 OFF = ('0', 'no', 'off', 'false')
@@ -27,107 +30,91 @@ LEAST_ATOMS = 4
 # Programs that occupy a GPU: channels are split among more where pixels are
 # few.
 FEW_PROGRAMS = 512
-
-
-CONVOLVE = Tuning(64, 4)
-CORRELATE = Tuning(64, 8)
+CONVOLVE, CORRELATE = Tuning(64, 4), Tuning(64, 8)
 
 
 def is_switched_off() -> bool:
     return os.environ.get(SWITCH, '').strip().lower() in OFF
 
 
-def why_not(x: Tensor, weight: Tensor, num_atoms: int, kernel: int,
-            geometry: ConvGeometry) -> Optional[str]:
-    """Reason why the FMA kernels serve a call of the backend, or None."""
-    if x.dtype not in DTYPES:
-        return f'the input is {x.dtype}'
-    if kernel not in KERNELS:
-        return f'the atoms are {kernel} x {kernel}'
-    if set(geometry.stride + geometry.dilation) != {1}:
-        return 'the stride or dilation is not 1'
-    if geometry.groups != 1:
-        return 'there are groups'
-    if num_atoms < LEAST_ATOMS:
-        return f'there are only {num_atoms} atoms'
-    if x.shape[1] % CHANNELS_MULTIPLE or weight.shape[0] % CHANNELS_MULTIPLE:
-        return f'channels are no multiple of {CHANNELS_MULTIPLE}'
-    return f'{SWITCH} switches it off' if is_switched_off() else None
+@lru_cache(maxsize=64)
+def places_of(bases: Description, device: torch.device) -> Tensor:
+    """Of each tap its place among the live ones, or -1."""
+    places = np.full(bases.kernel**2, -1)
+    places[bases.live] = np.arange(len(bases.live))
+    return outside(make, places, device, torch.int32)
 
 
-class Band:
-    """What the launches of a call have in common.
+class BandSteps(AtomSteps):
+    """Atoms have the dtype of the call."""
 
-    Args:
-        bases (Description): Of the call's bases; direct atoms have some too.
-        atoms (Atoms): Of the call.
-        padding (tuple): Of the convolution.
-    """
+    def __init__(self, plan: Any):
+        super().__init__(plan, plan.dtype)
+        self.places = plan.keep(places_of(plan.bases, plan.device))
+        self.product = product_of(plan.dtype)[0]
 
-    def __init__(self, bases: Description, atoms: Atoms,
-                 padding: Tuple[int, int]):
-        self.atoms, self.padding, self.kernel = atoms, padding, bases.kernel
-        places = torch.full((bases.kernel**2, ), -1, dtype=torch.int32)
-        places[torch.tensor(bases.live)] = torch.arange(
-            len(bases.live), dtype=torch.int32)
-        self.places = places.to(atoms.psi.device)
+    @classmethod
+    def serves(cls, plan: Any) -> bool:
+        return cls.why_not(plan) is None
 
-    def _tiles(self, size: Size, tuning: Tuning, channels: int) -> Tuple[int, dict]:
-        patch = SIDE + self.kernel - 1
-        options = dict(
-            K=self.kernel, SIDE=SIDE, PATCH=patch,
+    @staticmethod
+    def why_not(plan: Any) -> Optional[str]:
+        """Reason why another family serves a plan, or None."""
+        geometry = plan.geometry
+        if plan.dtype not in DTYPES:
+            return f'the input is {plan.dtype}'
+        if plan.bases.kernel not in KERNELS:
+            return f'the atoms are as wide as {plan.bases.kernel}'
+        if set(geometry.stride + geometry.dilation) != {1}:
+            return 'the stride or dilation is not 1'
+        if plan.groups != 1:
+            return 'there are groups'
+        if plan.atoms < LEAST_ATOMS:
+            return f'there are only {plan.atoms} atoms'
+        if plan.channels % CHANNELS_MULTIPLE \
+                or plan.out_channels % CHANNELS_MULTIPLE:
+            return f'channels are no multiple of {CHANNELS_MULTIPLE}'
+        return f'{SWITCH} switches it off' if is_switched_off() else None
+
+    def _options(self, tuning: Tuning, channels: int) -> dict:
+        kernel = self.plan.bases.kernel
+        patch = SIDE + kernel - 1
+        return dict(
+            stages=tuning.stages, K=kernel, SIDE=SIDE, PATCH=patch,
             SEEN=power_of_two(patch * patch),
             CHANNELS=min(tuning.block, pad_size(channels)),
-            PRODUCT=product_of(self.atoms.product)[0], num_warps=tuning.warps,
-            num_stages=tuning.stages)
-        images, rows, columns = size
-        return images * ceil(rows, SIDE) * ceil(columns, SIDE), options
+            PRODUCT=self.product)
 
-    def convolve(self, source: Tensor, atoms: Tensor, features: Tensor,
-                 size: Size, first_row: int = 0, first_atoms_row: int = 0,
-                 atoms_rows: Optional[int] = None,
-                 follow: bool = False) -> None:
-        """Z of a chunk.
-
-        Args:
-            source (Tensor): Maps (images, height, width, channels), dense.
-            atoms (Tensor): As composed, of the chunk's rows; with ``follow``
-                of rows of the source, ``atoms_rows`` from
-                ``first_atoms_row`` on.
-            features (Tensor): Written: (pixels, m * channels), atom by atom.
-            size (tuple): Target's images, rows from ``first_row`` on,
-                columns.
-            follow (bool): Take the filters of the source pixel: the
-                transposed convolution.
-        """
-        height, width, channels = source.shape[1:]
-        if not follow:
-            first_atoms_row, atoms_rows = first_row, size[1]
-        padding = self.padding
+    def convolve(self, source_shape: Sequence[int],
+                 source_strides: Sequence[int], size: Size, atoms_size: Size,
+                 taps: Any, first_row: int, first_atoms_row: int,
+                 step: Tuple[int, int], follow: bool) -> Launch:
+        plan, channels = self.plan, source_shape[3]
+        padding = plan.geometry.padding
         if follow:
-            padding = tuple(self.kernel - 1 - p for p in padding)
-        programs, options = self._tiles(size, CONVOLVE, channels)
+            padding = tuple(plan.bases.kernel - 1 - p for p in padding)
+        options = self._options(CONVOLVE, channels)
+        programs = size[0] * ceil(size[1], SIDE) * ceil(size[2], SIDE)
         steps = ceil(channels, options['CHANNELS'])
-        parts = min(steps, ceil(FEW_PROGRAMS, programs * self.atoms.blocks))
+        parts = min(steps, ceil(FEW_PROGRAMS, programs * self.blocks))
         span = ceil(steps, parts) * options['CHANNELS']
-        band_kernels.convolve_band[
-            (programs, ceil(channels, span), self.atoms.blocks)](
-                source, atoms, self.places, features, size[1], size[2],
-                first_row, first_atoms_row, atoms_rows,
-                width if follow else size[2], height, width, *padding,
-                channels, span, self.atoms.num_atoms,
-                atoms.shape[1] * self.atoms.blocks, self.atoms.blocks, FOLLOW=follow,
-                **options)
+        eights = atoms_size[0] * atoms_size[1] * atoms_size[2] * self.blocks
+        return Launch(
+            band_kernels.convolve_band,
+            (programs, ceil(channels, span), self.blocks),
+            (size[1], size[2], first_row, first_atoms_row, *atoms_size[1:],
+             *source_shape[1:3], *source_strides[:3], *padding, channels,
+             span, plan.atoms, eights, self.blocks), CONVOLVE.warps,
+            [self.places], FOLLOW=follow, **options)
 
-    def correlate(self, source: Tensor, grad_features: Tensor, size: Size,
-                  first_row: int = 0) -> Tensor:
-        """Gradient of the atoms of a chunk, as they are composed."""
-        height, width, channels = source.shape[1:]
-        pixels = size[0] * size[1] * size[2]
-        grads = self.atoms.new(pixels)
-        programs, options = self._tiles(size, CORRELATE, channels)
-        band_kernels.correlate_band[(programs, self.atoms.blocks)](
-            source, grad_features, self.places, grads, size[1], size[2],
-            first_row, height, width, *self.padding, channels,
-            self.atoms.num_atoms, pixels * self.atoms.blocks, self.atoms.blocks, **options)
-        return grads
+    def sum_atoms(self, size: Size, first_row: int,
+                  grad_strides: Sequence[int]) -> Launch:
+        plan = self.plan
+        programs = size[0] * ceil(size[1], SIDE) * ceil(size[2], SIDE)
+        eights = size[0] * size[1] * size[2] * self.blocks
+        return Launch(
+            band_kernels.correlate_band, (programs, self.blocks),
+            (size[1], size[2], first_row, *plan.x_shape[1:3],
+             *plan.x_strides[:3], *plan.geometry.padding, plan.channels,
+             plan.atoms, eights, self.blocks), CORRELATE.warps,
+            [self.places], **self._options(CORRELATE, plan.channels))

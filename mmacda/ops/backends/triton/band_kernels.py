@@ -62,8 +62,8 @@ def locate_tile(rows, columns, SIDE: tl.constexpr):
 @triton.jit
 def sum_patch(source, filters, z, image, row, column, first_channel,
               channels, first_row, first_atoms_row, source_rows,
-              source_columns, rows, columns, atoms_columns, places, pad_row,
-              pad_column, tap_eights, blocks, K: tl.constexpr,
+              source_columns, source_image, source_row, source_column, rows,
+              columns, atoms_columns, places, pad_row, pad_column, tap_eights, blocks, K: tl.constexpr,
               FOLLOW: tl.constexpr, SIDE: tl.constexpr, PATCH: tl.constexpr,
               CHANNELS: tl.constexpr):
     """Z of a tile, pixel by pixel of the patch: what no filter reaches,
@@ -88,19 +88,21 @@ def sum_patch(source, filters, z, image, row, column, first_channel,
         from_x = column + seen_x - pad_column
         there = (from_y >= 0) & (from_y < source_rows) & (from_x >= 0) & (
             from_x < source_columns)
-        pixel = (image * source_rows + from_y) * source_columns + from_x
+        start = (image * source_image + from_y.to(tl.int64) * source_row +
+                 from_x.to(tl.int64) * source_column)
         value = tl.load(
-            source + (pixel * channels + channel),
+            source + (start + channel),
             mask=there & (channel < channels), other=0.).to(tl.float32)
         z += tl.where(band[:, None], weight[:, None] * value[None, :], 0.)
     return z
 
 
 @jit
-def convolve_band(source, atoms, places, features,  # pointers
+def convolve_band(source, atoms, features, places,  # pointers
                   rows, columns, first_row, first_atoms_row, atoms_rows,
-                  atoms_columns, source_rows, source_columns, pad_row,
-                  pad_column, channels, span, num_atoms, tap_eights,
+                  atoms_columns, source_rows, source_columns, source_image,
+                  source_row, source_column, pad_row, pad_column, channels,
+                  span, num_atoms, tap_eights,
                   blocks, K: tl.constexpr, FOLLOW: tl.constexpr,
                   SIDE: tl.constexpr, PATCH: tl.constexpr,
                   SEEN: tl.constexpr, CHANNELS: tl.constexpr,
@@ -130,7 +132,8 @@ def convolve_band(source, atoms, places, features,  # pointers
     there = (seen < PATCH * PATCH) & (from_y >= 0) & (
         from_y < source_rows) & (from_x >= 0) & (from_x < source_columns)
     sources = source + (
-        (image * source_rows + from_y) * source_columns + from_x) * channels
+        image * source_image + from_y.to(tl.int64) * source_row +
+        from_x.to(tl.int64) * source_column)
     line = tl.arange(0, SIDE * SIDE * EIGHT)
     y = row + line // EIGHT // SIDE
     x = column + line // EIGHT % SIDE
@@ -160,7 +163,7 @@ def convolve_band(source, atoms, places, features,  # pointers
                 source, own, tl.zeros((SIDE * SIDE * EIGHT, CHANNELS),
                                       dtype=tl.float32), image, row, column,
                 first, channels, first_row, first_atoms_row, source_rows,
-                source_columns, rows, columns, atoms_columns, places,
+                source_columns, source_image, source_row, source_column, rows, columns, atoms_columns, places,
                 pad_row, pad_column, tap_eights, blocks, K, FOLLOW, SIDE,
                 PATCH, CHANNELS)
             tl.store(
@@ -170,9 +173,10 @@ def convolve_band(source, atoms, places, features,  # pointers
 
 
 @jit
-def correlate_band(source, grad_features, places, grads,  # pointers
+def correlate_band(source, grad_features, grads, places,  # pointers
                    rows, columns, first_row, source_rows, source_columns,
-                   pad_row, pad_column, channels, num_atoms, tap_eights,
+                   source_image, source_row, source_column, pad_row,
+                   pad_column, channels, num_atoms, tap_eights,
                    blocks, K: tl.constexpr, SIDE: tl.constexpr,
                    PATCH: tl.constexpr, SEEN: tl.constexpr,
                    CHANNELS: tl.constexpr, PRODUCT: tl.constexpr):
@@ -187,7 +191,8 @@ def correlate_band(source, grad_features, places, grads,  # pointers
     there = (seen < PATCH * PATCH) & (from_y >= 0) & (
         from_y < source_rows) & (from_x >= 0) & (from_x < source_columns)
     sources = source + (
-        (image * source_rows + from_y) * source_columns + from_x) * channels
+        image * source_image + from_y.to(tl.int64) * source_row +
+        from_x.to(tl.int64) * source_column)
     line = tl.arange(0, SIDE * SIDE * EIGHT)
     y = row + line // EIGHT // SIDE
     x = column + line // EIGHT % SIDE
