@@ -179,4 +179,6 @@ def _choose(backend, x, hidden, generator, atom_bases, weight, bias,
             atom_bases=atom_bases,
             bias=bias), *geometry)
     name, _ = choose_backend(backend, x, alpha, atom_bases, weight, checked)
-    return (name, checked) if name in GENERATING else None
+    if name not in GENERATING or BACKENDS[name].can_generate(x, generator):
+        return None
+    return name, checked

@@ -61,8 +61,8 @@ DIFFERENTIABLE: Dict[str, DifferentiableBackend] = dict(
 BACKENDS: Dict[str, Any] = {**COMPUTING, **DIFFERENTIABLE}
 # Those that make coefficients where they compose atoms: they have
 # `forward_generated` and `backward_generated` as well, which take hidden maps
-# and a generator in place of alpha.
-GENERATING = ('native', )
+# and a generator in place of alpha, and `can_generate`: None, or why not.
+GENERATING = ('native', 'triton')
 DEPRECATED = ('triton_fused', )
 ENVIRONMENT_VARIABLE = 'MMACDA_BACKEND'
 # Elements of the unfolded input up to which unfolding is the quicker way

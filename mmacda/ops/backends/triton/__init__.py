@@ -111,6 +111,16 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
     return grad_x, grad_alpha, grad_bases, grad_weight
 
 
+def can_generate(x: Tensor, generator: Generator) -> Optional[str]:
+    """Reason why coefficients are made before the call, or None."""
+    from .atoms import MOST_GENERATED
+    from .trial import GENERATED, judge
+    count = len(generator.matrix) // generator.num_atoms
+    if count > MOST_GENERATED:
+        return f'an atom has {count} coefficients, more than {MOST_GENERATED}'
+    return judge(x.device, x.dtype, GENERATED)
+
+
 def forward_generated(x: Tensor, hidden: Tensor, generator: Generator,
                       atom_bases: Optional[Tensor], weight: Tensor,
                       geometry: ConvGeometry,
@@ -122,7 +132,7 @@ def forward_generated(x: Tensor, hidden: Tensor, generator: Generator,
         made, making = _stand_in(hidden, generator)
         run = plan.make_plan(pixels, made, atom_bases, weight, geometry,
                              family, making).a_pass(make)
-        return run(pixels, made, weight.contiguous(), None)
+        return run(pixels, made, weight.to(x.dtype).contiguous(), None)
 
 
 def backward_generated(
@@ -147,19 +157,20 @@ def backward_generated(
                            need_weight)
         grad_x, _, grad_weight = run(
             grad_output.permute(0, 2, 3, 1).contiguous(), pixels, made,
-            weight.contiguous(), gradient)
-    grad_matrix = gradient.parts[0].to(generator.matrix.dtype) \
-        if need_matrix else None
-    return grad_x, grad_hidden, grad_matrix, grad_weight
+            weight.to(x.dtype).contiguous(), gradient)
+    if grad_weight is not None:
+        grad_weight = grad_weight.to(weight.dtype)
+    return grad_x, grad_hidden, gradient.of_matrix(
+        generator.matrix), grad_weight
 
 
 def _stand_in(hidden: Tensor, generator: Generator) -> tuple:
     """What takes the place of alpha, and what its plan is to know."""
-    from . import atoms, generated
+    from . import atoms, generated, operands
     count = len(generator.matrix) // generator.num_atoms
     lines = atoms.ceil(generator.num_atoms, atoms.EIGHT) * atoms.EIGHT
-    return generated.make(hidden, generator, atoms.pad_size(hidden.shape[1]),
-                          atoms.pad_size(count), lines)
+    return generated.make(hidden, generator, operands.pad_size(hidden.shape[1]),
+                          operands.pad_size(count), lines)
 
 
 def _pixels_first(x: Tensor) -> Tensor:

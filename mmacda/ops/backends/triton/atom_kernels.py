@@ -75,7 +75,8 @@ def store_atoms(made, atoms, image, first_pixel, first_atom, num_pixels,
     start = ((image * num_pixels + pixel) * blocks +
              first_atom // EIGHT) * EIGHT + line % EIGHT
     tl.store(
-        atoms + (start[:, None] + (tap.to(tl.int64) * tap_eights * EIGHT)[None, :]),
+        atoms + (start[:, None] +
+                 (tap.to(tl.int64) * tap_eights * EIGHT)[None, :]),
         made.to(atoms.dtype.element_ty),
         mask=(pixel < num_pixels)[:, None] & (tap < num_taps)[None, :])
 
@@ -91,7 +92,8 @@ def load_atoms(atoms, image, first_pixel, first_atom, num_pixels, num_taps,
     start = ((image * num_pixels + pixel) * blocks +
              first_atom // EIGHT) * EIGHT + line % EIGHT
     return tl.load(
-        atoms + (start[:, None] + (tap.to(tl.int64) * tap_eights * EIGHT)[None, :]),
+        atoms + (start[:, None] +
+                 (tap.to(tl.int64) * tap_eights * EIGHT)[None, :]),
         mask=(pixel < num_pixels)[:, None] & (tap < num_taps)[None, :],
         other=0.)
 
@@ -178,8 +180,9 @@ def decompose(grads, output, psi,  # pointers
 def generate(hidden, matrix, norm, image, first_pixel, first_atom,
              num_pixels, num_hidden, hidden_image, hidden_channel,
              hidden_pixel, COEFFICIENTS: tl.constexpr, HIDDEN: tl.constexpr,
-             STEP: tl.constexpr, PIXELS: tl.constexpr, TANH: tl.constexpr, NORM: tl.constexpr,
-             PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
+             STEP: tl.constexpr, PIXELS: tl.constexpr, TANH: tl.constexpr,
+             NORM: tl.constexpr, PRODUCT: tl.constexpr,
+             PRECISION: tl.constexpr):
     """Coefficients (PIXELS, 8 * COEFFICIENTS) of hidden values, float32.
 
     ``matrix`` is (atom, coefficient; HIDDEN + 8), padded with zeros, with

@@ -3,17 +3,14 @@
 Atoms of a chunk are one tensor (taps, pixels, 8 n): live taps only, and m
 atoms padded to eights, with zeros.
 """
-from functools import lru_cache
-from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, NamedTuple, Sequence, Tuple
 
 import torch
-import torch.nn.functional as F
-import triton.language as tl
 from torch import Tensor
 
-from ..bases import Description, outside
 from . import atom_kernels
 from .launch import Launch, Size, ceil, power_of_two
+from .operands import pad_size, pixel_strides, product_of, spread
 
 EIGHT = 8  # atoms of a block
 # Of a weight, by a program that orders it.
@@ -33,48 +30,6 @@ GENERATE, GENERATE_SINGLE = Tuning(16, 4, 1), Tuning(16, 8, 1)
 STEP, STEP_SINGLE = 64, 16  # hidden channels
 # What registers and shared memory hold where coefficients are made.
 MOST_GENERATED = 64
-
-
-def is_interpreted() -> bool:
-    return not hasattr(atom_kernels.compose, 'cache_key')
-
-
-def product_of(dtype: torch.dtype) -> Tuple[Any, str]:
-    """What the operands of products are, and how those of float32 are taken.
-
-    NVIDIA's tensor cores make a float32 product of three of theirs, exact to
-    rounding. The interpreter cannot multiply bfloat16.
-    """
-    if dtype == torch.float32:
-        return tl.float32, 'ieee' if torch.version.hip else 'tf32x3'
-    if dtype == torch.float16:
-        return tl.float16, 'ieee'
-    return tl.float32 if is_interpreted() else tl.bfloat16, 'ieee'
-
-
-def pad_size(count: int) -> int:
-    """What a product takes at least."""
-    return max(16, power_of_two(count))
-
-
-@lru_cache(maxsize=64)
-def spread(bases: Description, dtype: torch.dtype,
-           device: torch.device) -> Tensor:
-    """psi as the kernels read it: live taps, padded with zeros, in parts.
-
-    Complete when it is returned, for whatever stream.
-    """
-    count, taps = bases.values.shape[0], len(bases.live)
-    padding = (0, pad_size(taps) - taps, 0, pad_size(count) - count)
-
-    def make() -> Tensor:
-        psi = F.pad(torch.tensor(bases.values[:, bases.live]), padding)
-        parts = [psi.to(dtype)]
-        if dtype != torch.float32:
-            parts.append((psi - parts[0].double()).to(dtype))
-        return torch.stack(parts).to(device)
-
-    return outside(make)
 
 
 class AtomSteps:
@@ -171,6 +126,14 @@ class AtomSteps:
             TAPS=taps, PARTS=len(self.psi), PRODUCT=product,
             PRECISION=precision, **constants)
 
+    def _strides_of(self, strides: Sequence[int],
+                    size: Size) -> Tuple[Sequence[int], bool]:
+        """:func:`pixel_strides` of coefficients, or of hidden maps."""
+        plan = self.plan
+        shape = (plan.atoms, plan.count) if plan.generator is None else (
+            1, plan.generator.channels)
+        return pixel_strides(strides, size, *shape)
+
     def _of_hidden(self, channels: int) -> dict:
         plan, hidden = self.plan, pad_size(channels)
         step = STEP_SINGLE if self.is_single else STEP
@@ -190,7 +153,7 @@ class AtomSteps:
                   plan.out_channels // plan.groups)
         options = dict(more=counts, BY_OUTPUT=by_output, BY_ATOM=by_atom,
                        WEIGHTS=WEIGHTS)
-        strides, copies = pixel_strides(plan.alpha_strides, size)
+        strides, copies = self._strides_of(plan.alpha_strides, size)
         image, atom, coefficient, _, pixel = strides
         if plan.generator is not None:
             hidden = plan.generator.channels
@@ -245,7 +208,7 @@ class AtomSteps:
     def _decompose(self, size: Size,
                    grad_strides: Sequence[int]) -> Callable[..., None]:
         plan = self.plan
-        strides, copies = pixel_strides(grad_strides, size)
+        strides, copies = self._strides_of(grad_strides, size)
         image, atom, coefficient, _, pixel = strides
         launch = self._launch(
             atom_kernels.decompose,
@@ -264,7 +227,7 @@ class AtomSteps:
 
     def _decompose_generated(self, size: Size) -> Callable[..., None]:
         plan = self.plan
-        strides, copies = pixel_strides(plan.alpha_strides, size)
+        strides, copies = self._strides_of(plan.alpha_strides, size)
         image, _, channel, _, pixel = strides
         hidden = plan.generator.channels
         launch = self._launch(
@@ -282,13 +245,3 @@ class AtomSteps:
             gradient.add(before)
 
         return decompose
-
-
-def pixel_strides(strides: Sequence[int],
-                  size: Size) -> Tuple[Sequence[int], bool]:
-    """Strides of maps (images, ..., rows, columns) of a chunk.
-
-    The pixels of an image must lie at equal distances: whether a contiguous
-    copy is to be made, whose strides these are then.
-    """
-    return strides, not (size[1] == 1 or strides[3] == size[2] * strides[4])

@@ -114,8 +114,8 @@ class Backward:
 
     def __call__(self, dy: Tensor, x: Tensor, alpha: Any, weight: Tensor,
                  made: Optional[MadeGradient] = None) -> Gradients:
-        """``made`` stands for the gradient of coefficients that are."""
-        plan, (need_x, need_alpha, need_weight) = self.plan, self.needs
+        # `made` is in the place of the gradient of coefficients that are.
+        plan, (need_x, need_alpha, _) = self.plan, self.needs
         stream = plan.constants.use()
         order = Order.make(plan, weight, need_alpha, need_x)
         # One of them may stand for the other, which is not written then.

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ..bases import Description, make, outside
 from . import band_kernels
-from .atoms import AtomSteps, Tuning, pad_size, product_of
+from .atoms import AtomSteps, Tuning
 from .launch import Launch, Size, ceil, power_of_two
+from .operands import pad_size, product_of
 
 SWITCH = 'MMACDA_TRITON_TENSOR_CORES'
 OFF = ('0', 'no', 'off', 'false')

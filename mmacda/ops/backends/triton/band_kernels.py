@@ -7,9 +7,10 @@ convolution is its product with the patch, the gradient of the atoms the
 product of patch and gradient, of which the band is kept. Stride and dilation
 are 1.
 
-Maps are channels-last and dense; atoms are (tap, pixel, atom), in
-``blocks`` of eight atoms, ``tap_eights`` eights per tap. ``places`` has a cell for each of the k * k taps: its place among the
-atoms' taps, -1 where it is dead. Sums are float32, in a fixed order.
+Maps are channels-last; atoms are (tap, pixel, atom), in ``blocks`` of eight
+atoms, ``tap_eights`` eights per tap. ``places`` has a cell for each of the
+k * k taps: its place among the atoms' taps, -1 where it is dead. Sums are
+float32, in a fixed order.
 """
 import triton
 import triton.language as tl
@@ -63,11 +64,14 @@ def locate_tile(rows, columns, SIDE: tl.constexpr):
 def sum_patch(source, filters, z, image, row, column, first_channel,
               channels, first_row, first_atoms_row, source_rows,
               source_columns, source_image, source_row, source_column, rows,
-              columns, atoms_columns, places, pad_row, pad_column, tap_eights, blocks, K: tl.constexpr,
-              FOLLOW: tl.constexpr, SIDE: tl.constexpr, PATCH: tl.constexpr,
+              columns, atoms_columns, places, pad_row, pad_column,
+              tap_eights, blocks, K: tl.constexpr, FOLLOW: tl.constexpr,
+              SIDE: tl.constexpr, PATCH: tl.constexpr,
               CHANNELS: tl.constexpr):
-    """Z of a tile, pixel by pixel of the patch: what no filter reaches,
-    Inf and NaN included, takes no part. For the patches that hold them."""
+    """Z of a tile, pixel by pixel of its patch.
+
+    For patches that hold Inf or NaN: what no filter reaches takes no part.
+    """
     line = tl.arange(0, SIDE * SIDE * EIGHT)
     y = line // EIGHT // SIDE
     x = line // EIGHT % SIDE
@@ -163,9 +167,9 @@ def convolve_band(source, atoms, features, places,  # pointers
                 source, own, tl.zeros((SIDE * SIDE * EIGHT, CHANNELS),
                                       dtype=tl.float32), image, row, column,
                 first, channels, first_row, first_atoms_row, source_rows,
-                source_columns, source_image, source_row, source_column, rows, columns, atoms_columns, places,
-                pad_row, pad_column, tap_eights, blocks, K, FOLLOW, SIDE,
-                PATCH, CHANNELS)
+                source_columns, source_image, source_row, source_column, rows,
+                columns, atoms_columns, places, pad_row, pad_column,
+                tap_eights, blocks, K, FOLLOW, SIDE, PATCH, CHANNELS)
             tl.store(
                 targets[:, None] + (first + channel)[None, :],
                 z.to(features.dtype.element_ty),

@@ -15,7 +15,7 @@ class Made:
         matrix (Tensor): As the kernels read it, see :func:`spread_matrix`.
         norm (Tensor, optional): Of the hidden maps, contiguous.
         weight (Tensor): The generator's, (m * J, H).
-        count (int): J.
+        atoms (int): m.
     """
 
     def __init__(self, hidden: Tensor, matrix: Tensor,
@@ -59,6 +59,14 @@ class MadeGradient:
             if self.grad_hidden is None else self.grad_hidden[index],
             self.need_matrix, self.parts)
 
+    def of_matrix(self, matrix: Tensor) -> Optional[Tensor]:
+        """What was added, as the matrix is; None if it is not wanted."""
+        if not self.need_matrix:
+            return None
+        if not self.parts:  # an empty batch
+            return torch.zeros_like(matrix)
+        return self.parts[0].to(matrix.dtype)
+
     def add(self, before: Tensor) -> None:
         """``before`` (pixels, m * J): before the activation."""
         hidden = self.made.hidden.squeeze(1)
@@ -89,7 +97,7 @@ def make(hidden: Tensor, generator: Generator, columns: int,
     The matrix is padded with zeros to ``lines`` atoms of ``coefficients``,
     with ``columns`` hidden values and the shift behind them.
     """
-    matrix, atoms = generator.matrix, generator.num_atoms
+    matrix, atoms = generator.matrix.to(hidden.dtype), generator.num_atoms
     channels = hidden.shape[1]
     count = len(matrix) // atoms
     padded = matrix.new_zeros((lines, coefficients, columns + 8))

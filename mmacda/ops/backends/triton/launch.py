@@ -1,7 +1,16 @@
 """Tiles and launches of the Triton kernels. Needs Triton to be imported."""
 import threading
 from functools import lru_cache
-from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 import triton
 from torch import Tensor

@@ -5,15 +5,19 @@ must not go unnoticed. A wrong result or a fault of theirs is a verdict, and
 lasts; that memory ran out, or that a graph is being captured, is none.
 """
 import logging
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
 
+from ...generator import Generator
 from ...geometry import ConvGeometry
 from .. import stock
 from ..capture import refuse_capture
 
+
+# In the place of a family: coefficients that are made where atoms are.
+GENERATED = 'generated'
 
 
 class Sizes(NamedTuple):
@@ -85,6 +89,8 @@ def is_about_memory(error: Exception) -> bool:
 def _find_faults(device: torch.device, dtype: torch.dtype,
                  family: Any) -> List[str]:
     """Names of the results of small calls that differ from stock's."""
+    if family == GENERATED:
+        return _find_generated_faults(device, dtype)
     from . import backward, forward
     from .plan import make_plan
     found: List[str] = []
@@ -103,13 +109,54 @@ def _find_faults(device: torch.device, dtype: torch.dtype,
         exact = [t.float() for t in (x, alpha, bases, weight)]
         right = stock.forward(*exact, geometry)
         theirs = stock.backward(dy.float(), *exact, geometry, needs)
-        for name, mine, true in zip(NAMES, (y, ours[0], ours[1], ours[3]),
-                                    (right, theirs[0], theirs[1], theirs[3])):
-            limit = TOLERANCES.get(dtype, TOLERANCE) * true.abs().max()
-            if not (mine.float() - true).abs().max() < limit \
-                    and name not in found:
-                found.append(name)
+        found += [
+            name for name in compare(
+                (y, ours[0], ours[1], ours[3]),
+                (right, theirs[0], theirs[1], theirs[3]), dtype)
+            if name not in found
+        ]
     return found
+
+
+def _find_generated_faults(device: torch.device,
+                           dtype: torch.dtype) -> List[str]:
+    from . import backward_generated, forward_generated
+    sizes = SIZES if device.type == 'cuda' else SMALL_SIZES
+    stride = min(sizes.maps)
+    geometry = ConvGeometry((stride, stride), (1, 1), (1, 1), 1)
+    x, alpha, bases, weight = operands(device, dtype, geometry, sizes)
+    hidden = wave(device, 1, 16, *alpha.shape[3:]).to(dtype)
+    matrix = wave(device, alpha.shape[1] * alpha.shape[2], 17).to(dtype) / 4
+    made = Generator(matrix, sizes.atoms)
+    rest = bases, weight, geometry
+    needs = True, True, True, True
+    y = forward_generated(x, hidden, made, *rest)
+    dy = wave(device, *y.shape).to(dtype)
+    ours = backward_generated(dy, x, hidden, made, *rest, needs)
+    leaves = [t.detach().float().requires_grad_() for t in (hidden, matrix)]
+    with torch.enable_grad():
+        coefficients = Generator(leaves[1], sizes.atoms).coefficients(
+            leaves[0])
+    exact = (x.float(), coefficients.detach(), bases.float(), weight.float(),
+             geometry)
+    right = stock.forward(*exact)
+    theirs = stock.backward(dy.float(), *exact, (True, True, False, True))
+    further = torch.autograd.grad(coefficients, leaves, theirs[1])
+    return compare((y, ours[0], ours[3], *ours[1:3]),
+                   (right, theirs[0], theirs[3], *further), dtype,
+                   (NAMES[0], NAMES[1], NAMES[3], 'gradients of the hidden '
+                    'maps', 'gradients of the matrix'))
+
+
+def compare(ours: Sequence[Tensor], right: Sequence[Tensor],
+            dtype: torch.dtype,
+            names: Sequence[str] = NAMES) -> List[str]:
+    """Names of those that differ."""
+    limit = TOLERANCES.get(dtype, TOLERANCE)
+    return [
+        name for name, mine, true in zip(names, ours, right)
+        if not (mine.float() - true).abs().max() < limit * true.abs().max()
+    ]
 
 
 def wave(device: torch.device, *shape: int) -> Tensor:
