@@ -1,5 +1,5 @@
 """adaptive_conv2d: choice of backend, autograd."""
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch.overrides import handle_torch_function, has_torch_function
 from . import registered_op
 from .autocast import call_as_given, cast_inputs, is_compiling
 from .backends import ADDING, BACKENDS, DIFFERENTIABLE, choose_backend
+from .backends.capture import refuse_capture
 from .checks import check_dtypes, check_geometry, check_tensors
 from .differentiate import differentiate, without_negation
 from .geometry import ConvGeometry
@@ -148,6 +149,40 @@ def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
 def _add(output: Tensor, bias: Optional[Tensor]) -> Tensor:
     return output if bias is None \
         else output + bias.to(output.dtype)[:, None, None]
+
+
+def warm_up(*arguments: Any, **options: Any) -> None:
+    """Make a call once, forward and backward, and throw the result away.
+
+    On a GPU a call's first time compiles kernels, tries them and fills
+    caches, which cannot happen while a CUDA graph is captured. After this the
+    same call can be captured: with the same shapes, strides, dtypes and
+    device.
+
+    Args:
+        *arguments (Any): Those of :func:`adaptive_conv2d`.
+        **options (Any): Likewise.
+
+    Raises:
+        RuntimeError: If a CUDA graph is being captured.
+    """
+    refuse_capture('a warm-up is to precede that')
+
+    def detached(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        return value.detach().requires_grad_(value.requires_grad)
+
+    arguments = tuple(map(detached, arguments))
+    options = {name: detached(value) for name, value in options.items()}
+    with torch.no_grad():
+        adaptive_conv2d(*arguments, **options)
+    leaves = [value for value in (*arguments, *options.values())
+              if isinstance(value, Tensor) and value.requires_grad]
+    if leaves:
+        with torch.enable_grad():
+            output = adaptive_conv2d(*arguments, **options)
+        torch.autograd.grad(output, leaves, torch.zeros_like(output))
 
 
 def available_backends() -> tuple:
