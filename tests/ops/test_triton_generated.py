@@ -12,7 +12,7 @@ from mmacda.testing.cases import PAPER, Case, relative_error
 
 from . import test_generated as generated
 from .test_one_hot import shifted
-from .test_triton_products import DTYPES, limit
+from .test_triton_bands import DTYPES, limit
 
 pytestmark = pytest.mark.interpreted
 FAMILIES = pytest.mark.parametrize('family', ['BandSteps', 'FmaSteps'])

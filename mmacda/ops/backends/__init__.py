@@ -63,6 +63,9 @@ BACKENDS: Dict[str, Any] = {**COMPUTING, **DIFFERENTIABLE}
 # `forward_generated` and `backward_generated` as well, which take hidden maps
 # and a generator in place of alpha, and `can_generate`: None, or why not.
 GENERATING = ('native', 'triton')
+# Those whose `forward` takes a bias (C_out, ) as its last argument, and adds
+# it where the product is made.
+ADDING = ('triton', )
 DEPRECATED = ('triton_fused', )
 ENVIRONMENT_VARIABLE = 'MMACDA_BACKEND'
 # Elements of the unfolded input up to which unfolding is the quicker way

@@ -169,7 +169,8 @@ def _stand_in(hidden: Tensor, generator: Generator) -> tuple:
     from . import atoms, generated, operands
     count = len(generator.matrix) // generator.num_atoms
     lines = atoms.ceil(generator.num_atoms, atoms.EIGHT) * atoms.EIGHT
-    return generated.make(hidden, generator, operands.pad_size(hidden.shape[1]),
+    columns = operands.pad_size(hidden.shape[1])
+    return generated.make(hidden, generator, columns,
                           operands.pad_size(count), lines)
 
 

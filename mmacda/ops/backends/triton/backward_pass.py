@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..chunks import Chunk
-from .forward_pass import (Order, Piece, applied, apply, as_rows, cut,
-                      new_features)
+from .forward_pass import (Piece, applied, apply, as_rows, cut, new_features,
+                           new_weight)
 from .generated import MadeGradient
 from .plan import Plan
 from .products import choose_products
@@ -117,19 +117,17 @@ class Backward:
         # `made` is in the place of the gradient of coefficients that are.
         plan, (need_x, need_alpha, _) = self.plan, self.needs
         stream = plan.constants.use()
-        order = Order.make(plan, weight, need_alpha, need_x)
-        # One of them may stand for the other, which is not written then.
-        both = (order.by_output if need_alpha else order.by_atom,
-                order.by_atom if need_x else order.by_output)
+        by_output = new_weight(plan, False) if need_alpha else weight
+        by_atom = new_weight(plan, True) if need_x else weight
         atoms = None
         if self.compose is not None:
-            atoms = self.compose(stream, alpha, weight, *both)
+            atoms = self.compose(stream, alpha, weight, by_output, by_atom)
         elif self.order is not None:
-            self.order(stream, weight, *both)
-        grad_x = self._grad_x(stream, dy, alpha, atoms, order.by_atom) \
+            self.order(stream, weight, by_output, by_atom)
+        grad_x = self._grad_x(stream, dy, alpha, atoms, by_atom) \
             if need_x else None
         return (grad_x, *self._grad_others(stream, dy, x, alpha, atoms,
-                                           order.by_output, made))
+                                           by_output, made))
 
     def _grad_x(self, stream, dy: Tensor, alpha: Tensor,
                 atoms: Optional[Tensor], matrix: Tensor) -> Tensor:
@@ -153,7 +151,7 @@ class Backward:
 
     def _grad_others(self, stream, dy: Tensor, x: Tensor, alpha: Tensor,
                      whole_atoms: Optional[Tensor],
-                     matrix: Optional[Tensor],
+                     matrix: Tensor,
                      made: Optional[MadeGradient]) -> tuple:
         plan, (_, need_alpha, need_weight) = self.plan, self.needs
         if not need_alpha:
@@ -196,7 +194,5 @@ class Backward:
         shape = plan.out_channels, channels * plan.atoms, 1, 1
         if total is None:  # an empty batch
             return torch.zeros(shape, dtype=plan.dtype, device=plan.device)
-        grad = torch.empty(shape, dtype=plan.dtype, device=plan.device)
-        grad.view(-1, channels, plan.atoms).copy_(
-            total.view(-1, plan.atoms, channels).transpose(1, 2))
-        return grad
+        return total.view(-1, plan.atoms, channels).transpose(1, 2).reshape(
+            shape).to(plan.dtype)

@@ -50,23 +50,18 @@ def cut(chunk: Optional[Chunk], maps: Tensor) -> Tensor:
     return pixels if chunk is None else pixels[chunk.images, chunk.rows]
 
 
-class Order(NamedTuple):
-    """A weight with its atoms first, where it is needed."""
-    by_output: Optional[Tensor]  # (G, C_out/G, m * C/G)
-    by_atom: Optional[Tensor]  # (G, m * C_out/G, C/G)
+def new_weight(plan: Plan, by_atom: bool) -> Tensor:
+    """Room for a weight with its atoms first.
 
-    @classmethod
-    def make(cls, plan: Plan, weight: Tensor, by_output: bool,
-             by_atom: bool) -> 'Order':
-        """Not filled yet."""
-        groups = plan.groups
-        outputs, channels = plan.out_channels // groups, (plan.channels //
-                                                          groups)
-        new = weight.new_empty
-        return cls(
-            new((groups, outputs, plan.atoms * channels))
-            if by_output else None,
-            new((groups, plan.atoms * outputs, channels)) if by_atom else None)
+    By output: (G, C_out/G, m * C/G); by atom: (G, m * C_out/G, C/G).
+    """
+    groups, atoms = plan.groups, plan.atoms
+    outputs, channels = plan.out_channels // groups, plan.channels // groups
+    return torch.empty(
+        (groups, atoms * outputs, channels) if by_atom else
+        (groups, outputs, atoms * channels),
+        dtype=plan.dtype,
+        device=plan.device)
 
 
 class Forward:
@@ -94,19 +89,18 @@ class Forward:
                  bias: Optional[Tensor]) -> Tensor:
         plan = self.plan
         stream = plan.constants.use()
-        order = Order.make(plan, weight, True, False)
-        matrix = order.by_output.transpose(1, 2)
+        ordered = new_weight(plan, False)
+        matrix = ordered.transpose(1, 2)
         if self.is_whole:
             piece, = self.pieces
-            atoms = piece.compose(stream, alpha, weight, order.by_output,
-                                  order.by_output)
+            atoms = piece.compose(stream, alpha, weight, ordered, ordered)
             return apply(plan, stream, piece, x, atoms, matrix, bias, None)
         output = torch.empty(
             (plan.batch, plan.out_channels, *plan.size),
             dtype=plan.dtype,
             device=plan.device,
             memory_format=torch.channels_last)
-        self.order(stream, weight, order.by_output, order.by_output)
+        self.order(stream, weight, ordered, ordered)
         for piece in self.pieces:
             apply(plan, stream, piece, piece.images(x),
                   piece.atoms(stream, alpha), matrix, bias,

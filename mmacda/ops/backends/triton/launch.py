@@ -145,8 +145,7 @@ class Launch:
 
     def __call__(self, stream: Optional[int], *tensors: Tensor) -> None:
         """Launch on a stream, the current one."""
-        tensors += self.fixed
-        addresses = [tensor.data_ptr() for tensor in tensors]
+        addresses = [*map(Tensor.data_ptr, tensors)]
         if self._direct is not None:
             bits = 0
             for address in addresses:
@@ -162,7 +161,8 @@ class Launch:
             if aligned not in self._compiled:
                 refuse_capture('its kernels have not been compiled yet')
             compiled = self.kernel[self.grid](
-                *tensors, *self.numbers, **self.constants, **self.options)
+                *tensors, *self.fixed, *self.numbers, **self.constants,
+                **self.options)
             self._compiled.add(aligned)
         if all(aligned) and self._has_direct:
             self._find_direct(compiled)
@@ -171,5 +171,6 @@ class Launch:
         if hasattr(compiled, '__getitem__'):  # not the interpreter's
             names = [p.name for p in self.kernel.params]
             values = [self.constants[n] for n in names if n in self.constants]
-            self._rest = (*self.numbers, *values)
+            fixed = [tensor.data_ptr() for tensor in self.fixed]
+            self._rest = (*fixed, *self.numbers, *values)
             self._direct = compiled[self.grid]

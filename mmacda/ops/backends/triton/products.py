@@ -51,14 +51,12 @@ class Products:
             Tensor: Maps (images, G * N, rows, columns), channels-last.
         """
         count = self.groups * matrix.shape[2]
-        if target is None or not target.is_contiguous():
-            maps = torch.empty(
-                (size[0], count, size[1], size[2]),
-                dtype=features.dtype,
-                device=features.device,
-                memory_format=torch.channels_last)
-        else:
-            maps = target.permute(0, 3, 1, 2)
+        is_dense = target is not None and target.is_contiguous()
+        maps = target.permute(0, 3, 1, 2) if is_dense else torch.empty(
+            (size[0], count, size[1], size[2]),
+            dtype=features.dtype,
+            device=features.device,
+            memory_format=torch.channels_last)
         rows = maps.as_strided((len(features), count), (count, 1))
         if self.groups > 1:
             torch.bmm(self._split(features), matrix, out=self._split(rows))
@@ -68,7 +66,7 @@ class Products:
             torch.mm(features, matrix[0], out=rows)
         else:
             torch.addmm(bias, features, matrix[0], out=rows)
-        if target is not None and not target.is_contiguous():
+        if target is not None and not is_dense:
             target.copy_(maps.permute(0, 2, 3, 1))
         return maps
 
