@@ -98,9 +98,14 @@ def stand_in(architecture: int = 90) -> Iterator[StandInDriver]:
 
 def _forget(plan: Any) -> None:
     """Kernels and plans of another driver."""
-    from mmacda.ops.backends.triton import fma, kernels, prepare
+    from mmacda.ops.backends.triton import (
+        atom_kernels,
+        band_kernels,
+        kernels,
+        prepare,
+    )
     plan._cached_plan.cache_clear()
-    for module in (kernels, prepare, fma):
+    for module in (kernels, prepare, atom_kernels, band_kernels):
         for kernel in vars(module).values():
             if hasattr(kernel, 'device_caches'):
                 kernel.device_caches.clear()
