@@ -28,6 +28,8 @@ CASES = [
 ]  # yapf: disable
 
 
+every_dtype = pytest.mark.parametrize(
+    'dtype', backend_module.DTYPES, ids=lambda t: str(t)[6:])
 # Of NVIDIA's GPUs by number, of AMD's by name.
 OTHERS = (80, 100, 120, 'gfx942')
 
@@ -206,7 +208,7 @@ def assert_all_compile(case, dtype, architecture, compile_launch, monkeypatch,
                 wide, compiled.asm.get('ptx') or compiled.asm['amdgcn']), name
 
 
-@pytest.mark.parametrize('dtype', backend_module.DTYPES, ids=lambda t: str(t)[6:])
+@every_dtype
 @pytest.mark.parametrize('case', CASES, ids=str)
 def test_every_launch_compiles(case, dtype, compile_launch, monkeypatch,
                                tmp_path):
@@ -215,7 +217,7 @@ def test_every_launch_compiles(case, dtype, compile_launch, monkeypatch,
 
 @pytest.mark.long
 @pytest.mark.parametrize('architecture', OTHERS)
-@pytest.mark.parametrize('dtype', backend_module.DTYPES, ids=lambda t: str(t)[6:])
+@every_dtype
 @pytest.mark.parametrize('case', CASES, ids=str)
 def test_every_launch_compiles_for_other_gpus(case, dtype, architecture,
                                               compile_launch, monkeypatch,
