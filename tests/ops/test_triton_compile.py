@@ -202,7 +202,7 @@ def assert_all_compile(case, dtype, architecture, compile_launch, monkeypatch,
         assert registers < 256 or architecture == 'gfx942', name
         # Of a source, 16 bytes at once.
         if case.name == 'paper' and name in ('convolve', 'correlate'):
-            wide = 'global_load_dwordx4' if architecture == 'gfx942' \
+            wide = '(global|buffer)_load_dwordx' if architecture == 'gfx942' \
                 else r'ld\.global(\.\w+)*\.v4\.b32'
             assert re.search(
                 wide, compiled.asm.get('ptx') or compiled.asm['amdgcn']), name
