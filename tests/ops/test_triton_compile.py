@@ -19,8 +19,6 @@ from mmacda.testing.cases import Case
 
 pytestmark = pytest.mark.skipif(
     util.find_spec('triton') is None, reason='Triton is not installed')
-DTYPES = pytest.mark.parametrize('dtype', backend_module.DTYPES,
-                                 ids=lambda t: str(t)[6:])
 PAPER = dict(scales=(3, 5, 7), num_atoms=6, padding=(3, 3), bias=False)
 CASES = [
     Case('paper', 1, 256, 64, (64, 64), layout='channels_last', **PAPER),
@@ -31,6 +29,8 @@ CASES = [
 ]  # yapf: disable
 
 
+every_dtype = pytest.mark.parametrize(
+    'dtype', backend_module.DTYPES, ids=lambda t: str(t)[6:])
 # Of NVIDIA's GPUs by number, of AMD's by name.
 OTHERS = (80, 100, 120, 'gfx942')
 
@@ -245,12 +245,12 @@ def assert_fit(launches, case, architecture, compile_launch, folder):
         if 'band' in name or 'compose' in name and architecture != 'gfx942':
             assert 'mma' in text or 'mfma' in text, 'not on tensor cores'
         if case.name == 'paper' and name.startswith(('conv', 'correlate')):
-            wide = 'global_load_dwordx4' if architecture == 'gfx942' \
+            wide = '(global|buffer)_load_dwordx' if architecture == 'gfx942' \
                 else r'ld\.global(\.\w+)*\.v4\.b32'
             assert re.search(f'{wide}|cp.async.cg', text), name
 
 
-@DTYPES
+@every_dtype
 @pytest.mark.parametrize('case', CASES, ids=str)
 def test_every_launch_compiles(case, dtype, compile_launch, monkeypatch,
                                tmp_path):
@@ -259,7 +259,7 @@ def test_every_launch_compiles(case, dtype, compile_launch, monkeypatch,
 
 @pytest.mark.long
 @pytest.mark.parametrize('architecture', OTHERS)
-@DTYPES
+@every_dtype
 @pytest.mark.parametrize('case', CASES, ids=str)
 def test_every_launch_compiles_for_other_gpus(case, dtype, architecture,
                                               compile_launch, monkeypatch,
@@ -270,7 +270,7 @@ def test_every_launch_compiles_for_other_gpus(case, dtype, architecture,
 
 @pytest.mark.parametrize('architecture', [
     90, *[pytest.param(a, marks=pytest.mark.long) for a in OTHERS]])
-@DTYPES
+@every_dtype
 @pytest.mark.parametrize('case', CASES[:1], ids=str)
 def test_every_launch_of_a_generator_compiles(case, dtype, architecture,
                                               compile_launch, monkeypatch,

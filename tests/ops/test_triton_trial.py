@@ -131,7 +131,7 @@ def test_a_family_at_fault_leaves_the_call_to_the_next(monkeypatch):
 
     monkeypatch.setattr(plan, 'FAMILIES', [Choosy, Faulty, fma.FmaSteps])
     plan._cached_plan.cache_clear()
-    case = Case('call', 1, 2, 2, (3, 3))
+    case = Case('call', 1, 2, 2, (2, 2), None, 1, padding=(0, 0))
     operands = case.operands(SINGLE)
     adaptive_conv2d(**operands, **case.geometry, backend='triton')
     assert 'no such instruction' in trial._verdicts[CPU, SINGLE, Faulty]

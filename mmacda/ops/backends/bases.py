@@ -91,7 +91,9 @@ class _Unread(Description):
         self.live = list(range(self.tensor.shape[1]))
 
     def at(self, taps, like, dtype, transposed=False):
-        part = self.tensor.to(dtype)[:, list(taps)]
+        part = self.tensor.to(dtype)
+        if list(taps) != self.live:
+            part = part[:, list(taps)]
         return part.t() if transposed else part
 
     def sparse(self, turned: bool) -> SparseBases:
