@@ -11,9 +11,7 @@ from ..bases import Description, outside
 from . import atom_kernels
 from .launch import Size, power_of_two
 
-
-def is_interpreted() -> bool:
-    return not hasattr(atom_kernels.compose, 'cache_key')
+INTERPRETED = not hasattr(atom_kernels.compose, 'cache_key')
 
 
 def product_of(dtype: torch.dtype) -> Tuple[Any, str]:
@@ -26,7 +24,7 @@ def product_of(dtype: torch.dtype) -> Tuple[Any, str]:
         return tl.float32, 'ieee' if torch.version.hip else 'tf32x3'
     if dtype == torch.float16:
         return tl.float16, 'ieee'
-    return tl.float32 if is_interpreted() else tl.bfloat16, 'ieee'
+    return tl.float32 if INTERPRETED else tl.bfloat16, 'ieee'
 
 
 def pad_size(count: int) -> int:
