@@ -11,8 +11,6 @@ UNSPECIALIZED = [
     'atoms_image', 'atoms_tap', 'atoms_row', 'atoms_column', 'atoms_rows',
     'atoms_columns', 'tap_eights', 'grad_image', 'grad_atom', 'grad_tap',
     'grad_row', 'grad_column',
-    # Where it is 1, wide loads would turn the tile, through local memory.
-    'alpha_pixel',
     # Of weights.
     'weight_count', 'weight_atoms', 'weight_channels', 'weight_outputs'
 ]
