@@ -91,14 +91,18 @@ def _find_faults(device: torch.device, dtype: torch.dtype,
     for stride in sizes.maps:
         geometry = ConvGeometry((stride, stride), (1, 1), (1, 1), 1)
         x, alpha, bases, weight = operands(device, dtype, geometry, sizes)
-        arguments = x, alpha, bases, weight, geometry
         needs = True, True, False, True
-        y = forward(*arguments, family=family)
+        y = forward(x, alpha, bases, weight, geometry, family=family)
         dy = wave(device, *y.shape).to(dtype)
-        ours = backward(dy, *arguments, needs, family=family)
-        exact = [t.float() for t in (x, alpha, bases, weight)]
-        right = stock.forward(*exact, geometry)
-        theirs = stock.backward(dy.float(), *exact, geometry, needs)
+        ours = backward(dy, x, alpha, bases, weight, geometry, needs,
+                        family=family)
+        x, alpha, bases, weight = (
+            t.float() for t in (x, alpha, bases, weight))
+        mine: Any
+        true: Any
+        right = stock.forward(x, alpha, bases, weight, geometry)
+        theirs = stock.backward(dy.float(), x, alpha, bases, weight, geometry,
+                                needs)
         for name, mine, true in zip(NAMES, (y, ours[0], ours[1], ours[3]),
                                     (right, theirs[0], theirs[1], theirs[3])):
             limit = TOLERANCES.get(dtype, TOLERANCE) * true.abs().max()
