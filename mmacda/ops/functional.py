@@ -1,5 +1,5 @@
 """adaptive_conv2d: choice of backend, autograd."""
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -134,7 +134,7 @@ def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
     if name in DIFFERENTIABLE:
         return _add(DIFFERENTIABLE[name].adaptive_conv2d(
             x, alpha, atom_bases, weight, None, *geometry), bias)
-    added = ()
+    added: Tuple[Tensor, ...] = ()
     if bias is not None and name in ADDING:
         added, bias = (without_negation(bias.to(x.dtype)), ), None
     if torch.is_grad_enabled():

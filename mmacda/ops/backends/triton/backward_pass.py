@@ -154,13 +154,12 @@ class Backward:
                      matrix: Tensor,
                      made: Optional[MadeGradient]) -> tuple:
         plan, (_, need_alpha, need_weight) = self.plan, self.needs
-        if not need_alpha:
-            grad_alpha = None
-        elif made is None:
+        grad_alpha: Any = None
+        if need_alpha and made is None:
             grad_alpha = torch.empty_strided(
                 plan.alpha_shape, self.grad_strides, dtype=plan.dtype,
                 device=plan.device)
-        else:
+        elif need_alpha:
             grad_alpha = made
         products = choose_products(plan.groups, plan.dtype, plan.device)
         total: Optional[Tensor] = None

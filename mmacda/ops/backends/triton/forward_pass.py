@@ -16,9 +16,10 @@ class Piece(NamedTuple):
     size: Tuple[int, int, int]
     # Rows of pixels that have the atoms.
     rows: slice
-    compose: Optional[Callable]
-    convolve: Optional[Callable]
-    correlate: Optional[Callable] = None
+    # Steps, as the family makes them; None where they are not needed.
+    compose: Any
+    convolve: Any
+    correlate: Any = None
     phase: Tuple[int, int] = (0, 0)
 
     def images(self, tensor: Tensor) -> Tensor:
@@ -72,7 +73,7 @@ class Forward:
         features = 0 if steps.multiplies else plan.channels
         chunks = plan.chunks(plan.size, steps.atom_bytes, features)
         self.is_whole = len(chunks) == 1
-        self.order = None if self.is_whole else plan.order(True, False)
+        self.order: Any = None if self.is_whole else plan.order(True, False)
         self.pieces: List[Piece] = []
         for chunk in chunks:
             size = (*chunk.shape, plan.size[1])
@@ -115,7 +116,7 @@ def applied(plan: Plan) -> Callable:
 
 
 def apply(plan: Plan, stream: Any, piece: Piece, source: Tensor,
-          atoms: Tensor, matrix: Tensor, bias: Optional[Tensor],
+          atoms: Optional[Tensor], matrix: Tensor, bias: Optional[Tensor],
           target: Optional[Tensor]) -> Tensor:
     """Both convolutions of a chunk."""
     if plan.steps.multiplies:

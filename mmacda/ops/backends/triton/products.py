@@ -5,7 +5,7 @@ where matrix products do (``torch.backends.cuda.matmul``): the layer stands in
 the place of a convolution. Nobody's settings are touched for that: where the
 two differ, the products are made as convolutions.
 """
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,8 @@ HAS_NAMES = hasattr(torch.backends, 'fp32_precision')
 def _take_tf32() -> Tuple[bool, bool]:
     """Whether convolutions do, and whether matrix products do."""
     if HAS_NAMES:
-        return (torch.backends.cudnn.conv.fp32_precision == 'tf32',
+        cudnn: Any = torch.backends.cudnn
+        return (cudnn.conv.fp32_precision == 'tf32',
                 torch.backends.cuda.matmul.fp32_precision == 'tf32')
     return (torch.backends.cudnn.allow_tf32,
             torch.backends.cuda.matmul.allow_tf32)
@@ -52,7 +53,8 @@ class Products:
         """
         count = self.groups * matrix.shape[2]
         is_dense = target is not None and target.is_contiguous()
-        maps = target.permute(0, 3, 1, 2) if is_dense else torch.empty(
+        maps = target.permute(  # type: ignore[union-attr]
+            0, 3, 1, 2) if is_dense else torch.empty(
             (size[0], count, size[1], size[2]),
             dtype=features.dtype,
             device=features.device,

@@ -98,17 +98,20 @@ def _find_faults(device: torch.device, dtype: torch.dtype,
     for stride in sizes.maps:
         geometry = ConvGeometry((stride, stride), (1, 1), (1, 1), 1)
         x, alpha, bases, weight = operands(device, dtype, geometry, sizes)
-        arguments = x, alpha, bases, weight, geometry
-        if not family.serves(make_plan(x.permute(0, 2, 3, 1), *arguments[1:],
-                                       family)):
+        plan = make_plan(x.permute(0, 2, 3, 1), alpha, bases, weight,
+                         geometry, family)
+        if not family.serves(plan):
             continue
         needs = True, True, False, True
-        y = forward(*arguments, family=family)
+        y = forward(x, alpha, bases, weight, geometry, family=family)
         dy = wave(device, *y.shape).to(dtype)
-        ours = backward(dy, *arguments, needs, family=family)
-        exact = [t.float() for t in (x, alpha, bases, weight)]
-        right = stock.forward(*exact, geometry)
-        theirs = stock.backward(dy.float(), *exact, geometry, needs)
+        ours = backward(dy, x, alpha, bases, weight, geometry, needs,
+                        family=family)
+        x, alpha, bases, weight = (
+            t.float() for t in (x, alpha, bases, weight))
+        right = stock.forward(x, alpha, bases, weight, geometry)
+        theirs = stock.backward(dy.float(), x, alpha, bases, weight, geometry,
+                                needs)
         found += [
             name for name in compare(
                 (y, ours[0], ours[1], ours[3]),
@@ -128,19 +131,21 @@ def _find_generated_faults(device: torch.device,
     hidden = wave(device, 1, 16, *alpha.shape[3:]).to(dtype)
     matrix = wave(device, alpha.shape[1] * alpha.shape[2], 17).to(dtype) / 4
     made = Generator(matrix, sizes.atoms)
-    rest = bases, weight, geometry
     needs = True, True, True, True
-    y = forward_generated(x, hidden, made, *rest)
+    y = forward_generated(x, hidden, made, bases, weight, geometry)
     dy = wave(device, *y.shape).to(dtype)
-    ours = backward_generated(dy, x, hidden, made, *rest, needs)
+    ours = backward_generated(dy, x, hidden, made, bases, weight, geometry,
+                              needs)
     leaves = [t.detach().float().requires_grad_() for t in (hidden, matrix)]
     with torch.enable_grad():
         coefficients = Generator(leaves[1], sizes.atoms).coefficients(
             leaves[0])
-    exact = (x.float(), coefficients.detach(), bases.float(), weight.float(),
-             geometry)
-    right = stock.forward(*exact)
-    theirs = stock.backward(dy.float(), *exact, (True, True, False, True))
+    x, bases, weight = x.float(), bases.float(), weight.float()
+    alpha = coefficients.detach()
+    right = stock.forward(x, alpha, bases, weight, geometry)
+    theirs = stock.backward(dy.float(), x, alpha, bases, weight, geometry,
+                            (True, True, False, True))
+    assert theirs[1] is not None
     further = torch.autograd.grad(coefficients, leaves, theirs[1])
     return compare((y, ours[0], ours[3], *ours[1:3]),
                    (right, theirs[0], theirs[3], *further), dtype,
@@ -148,7 +153,7 @@ def _find_generated_faults(device: torch.device,
                     'maps', 'gradients of the matrix'))
 
 
-def compare(ours: Sequence[Tensor], right: Sequence[Tensor],
+def compare(ours: Sequence[Any], right: Sequence[Any],
             dtype: torch.dtype,
             names: Sequence[str] = NAMES) -> List[str]:
     """Names of those that differ."""
