@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..ops import adaptive_conv2d, available_backends
 from ..ops.autocast import cast_inputs
+from ..ops.backends import GENERATING
 from ..ops.geometry import ConvGeometry
 from ..ops.tracing import is_symbolic
 from ..registry_types import is_type
@@ -206,7 +207,7 @@ class ACDAConv(BasesKeeper, Conv2dLike):
             self._check_input(x)
         if self.atom_generator is None:
             return F.conv2d(self._margin(x), weight, bias, *self._geometry)
-        if self.backend in (None, 'native') and not why_plain_now(
+        if self.backend in (None, *GENERATING) and not why_plain_now(
                 self.atom_generator, x, weight):
             x, = cast_inputs(x)  # once for all that reads it
             return convolve(self, x, weight, bias)
@@ -249,7 +250,7 @@ class ACDAConv(BasesKeeper, Conv2dLike):
     def _tell_way(self) -> str:
         assert self.atom_generator is not None
         reason = why_plain(self.atom_generator)
-        if reason is None and self.backend not in (None, 'native'):
+        if reason is None and self.backend not in (None, *GENERATING):
             reason = f'backend={self.backend!r}'
         return 'coefficients on the fly' if reason is None else \
             f'coefficients in memory ({reason})'

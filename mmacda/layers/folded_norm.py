@@ -128,16 +128,18 @@ def moments(maps: Tensor) -> Tuple[int, Tensor, Tensor]:
     where the maps are far from zero, and chunks are summed in double.
     """
     batch, channels, height, width = maps.shape
+    # On a device all at once: each chunk would cost a few launches.
+    chunk = CHUNK if maps.device.type == 'cpu' else max(1, maps.numel())
     if maps.is_contiguous(memory_format=torch.channels_last):
         rows = maps.permute(0, 2, 3, 1).reshape(1, -1, channels)
         parts = [part.transpose(1, 2)
-                 for part in rows.split(max(1, CHUNK // channels), 1)]
+                 for part in rows.split(max(1, chunk // channels), 1)]
     else:
         planes = maps.flatten(2)
         parts = [
             part for images in planes.split(
-                max(1, CHUNK // max(1, channels * height * width)))
-            for part in images.split(max(1, CHUNK // channels), 2)
+                max(1, chunk // max(1, channels * height * width)))
+            for part in images.split(max(1, chunk // channels), 2)
         ]
     counts, means, products = [], [], []
     for part in parts:

@@ -32,9 +32,10 @@ ACTIVATIONS = (nn.Tanh, nn.Identity)
 
 USED = 'conv1', 'conv2', 'norm1', 'norm2'
 
-# Hidden values below which training takes the plain way, whose few calls take
-# less time than what folding the norms takes where PyTorch does a part of it.
-LEAST_TRAINED_VALUES = 2**17
+# Hidden values below which the few calls of the plain way take less time than
+# folding the norms where PyTorch does a part of it: in training on a CPU,
+# and on a GPU, where that is predicted, for it is the host that folds.
+LEAST_TRAINED_VALUES, LEAST_ON_GPU = 2**17, 2**22
 
 
 def why_plain(generator: Any) -> Optional[str]:
@@ -75,9 +76,9 @@ def why_plain_now(generator: Any, x: Tensor,
     """:func:`why_plain`, of this call."""
     if not isinstance(x, Tensor) or is_looked_at(x, weight):
         return 'the call is traced, recorded or transformed'
-    if x.device.type != 'cpu':
+    if x.device.type not in ('cpu', 'cuda'):
         return f'no backend makes coefficients on {x.device.type}'
-    dtype = autocast_dtype('cpu') or x.dtype
+    dtype = autocast_dtype(x.device.type) or x.dtype
     if torch.float64 in (dtype, x.dtype) or dtype not in STORAGES:
         return f'no backend makes coefficients in {x.dtype}'
     if not x.numel():
@@ -85,6 +86,8 @@ def why_plain_now(generator: Any, x: Tensor,
     named = os.environ.get(ENVIRONMENT_VARIABLE, '').strip()
     if named and named not in GENERATING:
         return f'{ENVIRONMENT_VARIABLE} names {named}'
+    if x.device.type != 'cpu' and dtype != torch.float32:
+        return f'the coefficients are made in {dtype}'
     if _is_everything_watched():
         return 'a hook looks inside'
     reason = why_plain(generator)
@@ -96,19 +99,21 @@ def why_plain_now(generator: Any, x: Tensor,
 
 
 def _is_single(x: Tensor) -> bool:
-    """Whether all of the layer is computed in float32."""
-    return x.dtype == torch.float32 and autocast_dtype('cpu') is None
+    """Whether all of the layer is computed in float32, on a CPU."""
+    return x.is_cpu and x.dtype == torch.float32 \
+        and autocast_dtype('cpu') is None
 
 
 def _is_small(generator: Any, x: Tensor) -> bool:
-    if not torch.is_grad_enabled() or _is_single(x) and _reads_input(
-            generator) and _derives_both_norms(generator):
+    if x.is_cpu and (not torch.is_grad_enabled() or _is_single(
+            x) and _reads_input(generator) and _derives_both_norms(generator)):
         return False
     conv = generator._modules['conv1']
     stride_h, stride_w = conv.stride
     batch, _, height, width = x.shape
     pixels = batch * height * width // (stride_h * stride_w)
-    return pixels * conv.out_channels < LEAST_TRAINED_VALUES
+    least = LEAST_TRAINED_VALUES if x.is_cpu else LEAST_ON_GPU
+    return pixels * conv.out_channels < least
 
 
 def _tensors(generator: Any) -> list:

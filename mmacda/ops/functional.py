@@ -1,5 +1,5 @@
 """adaptive_conv2d: choice of backend, autograd."""
-from typing import Optional
+from typing import Any, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -7,8 +7,9 @@ from torch.overrides import handle_torch_function, has_torch_function
 
 from . import registered_op
 from .autocast import call_as_given, cast_inputs, is_compiling
-from .backends import (BACKENDS, DIFFERENTIABLE, choose_backend,
+from .backends import (ADDING, BACKENDS, DIFFERENTIABLE, choose_backend,
                        prepare_half)
+from .backends.capture import refuse_capture
 from .checks import check_dtypes, check_geometry, check_tensors
 from .differentiate import differentiate, without_negation
 from .geometry import ConvGeometry
@@ -18,18 +19,20 @@ class _AdaptiveConv2d(torch.autograd.Function):
     """Keeps only the inputs for backward; the backend recomputes the rest."""
 
     @staticmethod
-    def forward(ctx, x, alpha, atom_bases, weight, geometry, name):
+    def forward(ctx, x, alpha, atom_bases, weight, geometry, name, *bias):
         ctx.save_for_backward(x, alpha, atom_bases, weight)
         ctx.geometry, ctx.name = geometry, name
         return call_as_given(BACKENDS[name].forward, x, alpha, atom_bases,
-                             weight, geometry)
+                             weight, geometry, *bias)
 
     @staticmethod
     def backward(ctx, grad_output):
+        needs = ctx.needs_input_grad
         grads = differentiate(ctx.name, grad_output, ctx.saved_tensors,
-                              ctx.geometry, ctx.needs_input_grad[:4])
+                              ctx.geometry, needs[:4])
         return (grads[0], _with_plain_strides(grads[1]), *grads[2:], None,
-                None)
+                None, *(grad_output.sum((0, 2, 3)) if need else None
+                        for need in needs[6:]))
 
 
 def _with_plain_strides(grad: Optional[Tensor]) -> Optional[Tensor]:
@@ -110,32 +113,73 @@ def adaptive_conv2d(input: Tensor,
     input, basis_coefficients, weight, bias = cast_inputs(
         input, basis_coefficients, weight, bias)
     check_dtypes(input, basis_coefficients, weight, bias)
-    output = _run(backend, input, basis_coefficients, atom_bases, weight,
-                  geometry)
-    if bias is not None:
-        output = output + bias.to(output.dtype)[:, None, None]
-    return output.to(input.dtype)
+    return _run(backend, input, basis_coefficients, atom_bases, weight, bias,
+                geometry).to(input.dtype)
 
 
 def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
          atom_bases: Optional[Tensor], weight: Tensor,
-         geometry: ConvGeometry) -> Tensor:
+         bias: Optional[Tensor], geometry: ConvGeometry) -> Tensor:
     if registered_op.serves(x, alpha, atom_bases, weight) \
             and backend not in DIFFERENTIABLE:
-        return registered_op.apply(x, alpha, atom_bases, weight, *geometry,
-                                   backend)
+        return _add(registered_op.apply(x, alpha, atom_bases, weight,
+                                        *geometry, backend), bias)
     x, alpha, atom_bases, weight = (
         without_negation(t) for t in (x, alpha, atom_bases, weight))
     name, _ = choose_backend(backend, x, alpha, atom_bases, weight, geometry)
     x, alpha, weight = prepare_half(name, x, alpha, weight)
     if name in DIFFERENTIABLE:
-        return DIFFERENTIABLE[name].adaptive_conv2d(x, alpha, atom_bases,
-                                                    weight, None, *geometry)
+        return _add(DIFFERENTIABLE[name].adaptive_conv2d(
+            x, alpha, atom_bases, weight, None, *geometry), bias)
+    added: Tuple[Tensor, ...] = ()
+    if bias is not None and name in ADDING:
+        added, bias = (without_negation(bias.to(x.dtype)), ), None
     if torch.is_grad_enabled():
-        return _AdaptiveConv2d.apply(x, alpha, atom_bases, weight, geometry,
-                                     name)
-    return call_as_given(BACKENDS[name].forward, x, alpha, atom_bases, weight,
-                         geometry)
+        output = _AdaptiveConv2d.apply(x, alpha, atom_bases, weight, geometry,
+                                       name, *added)
+    else:
+        output = call_as_given(BACKENDS[name].forward, x, alpha, atom_bases,
+                               weight, geometry, *added)
+    return _add(output, bias)
+
+
+def _add(output: Tensor, bias: Optional[Tensor]) -> Tensor:
+    return output if bias is None \
+        else output + bias.to(output.dtype)[:, None, None]
+
+
+def warm_up(*arguments: Any, **options: Any) -> None:
+    """Make a call once, forward and backward, and throw the result away.
+
+    On a GPU a call's first time compiles kernels, tries them and fills
+    caches, which cannot happen while a CUDA graph is captured. After this the
+    same call can be captured: with the same shapes, strides, dtypes and
+    device.
+
+    Args:
+        *arguments (Any): Those of :func:`adaptive_conv2d`.
+        **options (Any): Likewise.
+
+    Raises:
+        RuntimeError: If a CUDA graph is being captured.
+    """
+    refuse_capture('a warm-up is to precede that')
+
+    def detached(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        return value.detach().requires_grad_(value.requires_grad)
+
+    arguments = tuple(map(detached, arguments))
+    options = {name: detached(value) for name, value in options.items()}
+    with torch.no_grad():
+        adaptive_conv2d(*arguments, **options)
+    leaves = [value for value in (*arguments, *options.values())
+              if isinstance(value, Tensor) and value.requires_grad]
+    if leaves:
+        with torch.enable_grad():
+            output = adaptive_conv2d(*arguments, **options)
+        torch.autograd.grad(output, leaves, torch.zeros_like(output))
 
 
 def available_backends() -> tuple:

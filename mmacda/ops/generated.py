@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
 from .autocast import autocast_dtype, cast_inputs, is_compiling
-from .backends import BACKENDS, GENERATING, choose_backend
+from .backends import ADDING_GENERATED, BACKENDS, GENERATING, choose_backend
 from .checks import check_dtype, check_dtypes, check_geometry, check_tensors
 from .differentiate import differentiate_memory, without_negation
 from .functional import adaptive_conv2d
@@ -147,11 +147,11 @@ def adaptive_conv2d_generated(input: Tensor,
                                         weight, atom_bases, generator,
                                         checked, name)
     else:
+        added: tuple = ()
+        if name in ADDING_GENERATED and input.dtype not in HALF_TYPES:
+            added, bias = (bias, ), None
         output = BACKENDS[name].forward_generated(
-            input, hidden, generator, atom_bases, weight, checked,
-            None if input.dtype in HALF_TYPES else bias)
-        if input.dtype not in HALF_TYPES:
-            return output
+            input, hidden, generator, atom_bases, weight, checked, *added)
     return output if bias is None else \
         output + bias.to(output.dtype)[:, None, None]
 
@@ -204,4 +204,6 @@ def _choose(backend, x, hidden, generator, atom_bases, weight, bias,
             atom_bases=atom_bases,
             bias=bias), *geometry)
     name, _ = choose_backend(backend, x, alpha, atom_bases, weight, checked)
-    return (name, checked) if name in GENERATING else None
+    if name not in GENERATING or BACKENDS[name].can_generate(x, generator):
+        return None
+    return name, checked

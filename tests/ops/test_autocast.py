@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from mmacda.layers import ACDAConv
-from mmacda.ops import autocast
+from mmacda.ops import autocast, backends
+from mmacda.ops.geometry import ConvGeometry
 
 
 @pytest.mark.parametrize('named', [('cpu', 'cuda'), ('cuda', ), ()], ids=str)
@@ -51,3 +52,42 @@ def test_before_there_was_one_function_for_all(device, names, monkeypatch):
         expected = torch.bfloat16 if enabled else None
         assert autocast.autocast_dtype(device) == expected
     assert autocast.autocast_dtype('meta') is None
+
+
+class On:
+    """An input on a device, as far as a choice and autocast look at it."""
+    dtype, shape = torch.float16, (2, 64, 56, 56)
+
+    def __init__(self, device):
+        self.device = torch.device(device)
+
+    def __len__(self):
+        return self.shape[0]
+
+
+@pytest.mark.parametrize('device', ['xpu', 'mps'])
+def test_gpus_without_kernels_of_ours_are_served_by_stock(device,
+                                                          monkeypatch):
+    """In the dtype that autocast asks for, with autocast off inside."""
+    if not hasattr(torch, 'get_autocast_dtype'):
+        pytest.skip('needs torch 2.4')
+    monkeypatch.setattr(backends.stock, 'find_obstacle', lambda *_: None)
+    monkeypatch.delenv(backends.ENVIRONMENT_VARIABLE, raising=False)
+    alpha, bases, weight = (
+        torch.empty(shape, device='meta')
+        for shape in ((2, 6, 18, 56, 56), (18, 7, 7), (64, 384, 1, 1)))
+    x = On(device)
+    name, _ = backends.choose_backend(None, x, alpha, bases, weight,
+                                      ConvGeometry.checked(1, 3, 1, 1))
+    assert name == 'stock'
+    before = torch.get_autocast_dtype(device)
+    torch.set_autocast_enabled(device, True)
+    torch.set_autocast_dtype(device, torch.float16)
+    try:
+        assert autocast.autocast_dtype(device) == torch.float16
+        assert autocast.call_as_given(
+            lambda _: torch.is_autocast_enabled(device), x) is False
+        assert torch.is_autocast_enabled(device)
+    finally:
+        torch.set_autocast_enabled(device, False)
+        torch.set_autocast_dtype(device, before)

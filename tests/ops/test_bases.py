@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from mmacda.ops import adaptive_conv2d, fourier_bessel_bases, reference
 from mmacda.ops.backends import bases as bases_module
+from mmacda.ops.backends import capture, stock
 from mmacda.ops.backends.bases import describe
 from mmacda.ops.backends.fixed_bases import FixedBases, constant
+from mmacda.ops.geometry import ConvGeometry
 
 PSI = fourier_bessel_bases()
 CPU, META = torch.device('cpu'), torch.device('meta')
@@ -165,3 +169,44 @@ def test_no_call_reads_fixed_bases(backend, readings):
                         torch.rand(3, 4, 1, 1), None, 1, 3,
                         backend=backend).sum().backward()
     assert not readings
+
+
+class Crossings(TorchDispatchMode):
+    """Operators between a CPU and a GPU: each would wait for the GPU."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        devices = {leaf.device.type for leaf in tree_leaves(
+            (args, kwargs, result)) if isinstance(leaf, torch.Tensor)}
+        if len(devices) > 1 or 'scalar_dense' in func.name():
+            self.names.append(func.name())
+        return result
+
+
+def test_stock_on_a_gpu_waits_for_nothing():
+    """So that it can be captured by a CUDA graph, too."""
+    geometry = ConvGeometry.checked(1, 1, 1, 1)
+    with FakeTensorMode(), Crossings() as found:
+        x, alpha, weight, dy = (
+            torch.empty(shape, device='cuda')
+            for shape in ((2, 4, 6, 6), (2, 3, 9, 6, 6), (5, 12, 1, 1),
+                          (2, 5, 6, 6)))
+        bases = torch.empty(9, 3, 3, device='cuda')
+        for psi in (None, bases):
+            stock.forward(x, alpha, psi, weight, geometry)
+            stock.backward(dy, x, alpha, psi, weight, geometry,
+                           (True, True, False, True))
+    assert not found.names
+
+
+def test_a_capture_makes_no_parts(monkeypatch):
+    known = describe(torch.rand(2, 3, 3), 0)
+    part = known.at([1, 2], PSI, torch.float32)
+    monkeypatch.setattr(capture, 'is_capturing', lambda: True)
+    assert known.at([1, 2], PSI, torch.float32) is part
+    with pytest.raises(RuntimeError, match='its bases are not on the device'):
+        known.at([1, 3], PSI, torch.float32)

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from mmacda.ops import adaptive_conv2d, backends, reference, registered_op
 from mmacda.ops.backends import bases as bases_module
 from mmacda.ops.backends import triton
-from mmacda.ops.backends.triton import call as triton_call
 from mmacda.ops.geometry import ConvGeometry
 from mmacda.testing.cases import (
     CASES,
@@ -52,11 +51,20 @@ def exact_products():
 @pytest.fixture
 def launch(monkeypatch):
     """The launching module, with tiles that the interpreter is quick at."""
-    module, reason = triton._load()
+    (plan, *_), reason = triton._load()
     assert reason is None
-    monkeypatch.setattr(module, 'FEW_WARPS', 0)
+    from mmacda.ops.backends.triton import launch
+    monkeypatch.setattr(launch, 'FEW_WARPS', 0)
     monkeypatch.setattr(fused_kernel(), 'FEW_PROGRAMS', 0)
-    return module
+    forget(plan, launch)
+    yield launch
+    forget(plan, launch)
+
+
+def forget(plan, launch):
+    """Plans are made anew, by what is patched."""
+    plan._cached_plan.cache_clear()
+    launch.choose_tile.cache_clear()
 
 
 def fused_kernel():
@@ -140,7 +148,8 @@ def test_other_sizes_equal_reference(case, device, dtype, name, launch):
 ], ids=str)  # yapf: disable
 def test_any_tile_gives_the_same(case, tile, device, dtype, launch,
                                  monkeypatch):
-    monkeypatch.setattr(launch, 'choose_tile',
+    from mmacda.ops.backends.triton import fma
+    monkeypatch.setattr(fma, 'choose_tile',
                         lambda *_: launch.Tile(*tile, case.num_atoms))
     assert_equal_results(case, case.operands(dtype, device))
 
@@ -190,7 +199,8 @@ def test_chosen_tiles_of_small_maps(device, dtype, name):
 ], ids=str)  # yapf: disable
 def test_chunk_borders(case, device, dtype, name, launch, monkeypatch):
     """A tiny workspace splits maps into single rows."""
-    monkeypatch.setattr(triton_call, 'WORKSPACE_BYTES', (1, 1))
+    from mmacda.ops.backends.triton import plan
+    monkeypatch.setattr(plan, 'WORKSPACE_BYTES', (1, 1))
     assert_equal_results(case, case.operands(dtype, device), name=name)
 
 
@@ -465,7 +475,7 @@ class OnGpu:
     ('Triton is not available (no module)', 'stock'),
 ])
 def test_choice_on_a_gpu(reason, chosen, monkeypatch, caplog):
-    monkeypatch.setattr(triton, 'try_device', lambda device: reason)
+    monkeypatch.setattr(triton, 'try_device', lambda *_: reason)
     # What is asked of tensors that there are.
     monkeypatch.setattr(triton, 'find_obstacle', lambda *tensors: None)
     monkeypatch.setattr(backends.stock, 'can_run', lambda *arguments: None)
@@ -488,13 +498,13 @@ def test_choice_on_a_gpu(reason, chosen, monkeypatch, caplog):
 
 
 def test_a_missing_triton_is_named(monkeypatch):
-    package = 'mmacda.ops.backends.triton'
-    for name in ('launch', 'kernels'):
-        monkeypatch.delitem(sys.modules, f'{package}.{name}', raising=False)
-        monkeypatch.delattr(triton, name, raising=False)
+    start = 'mmacda.ops.backends.triton.'
+    for name in [name for name in sys.modules if name.startswith(start)]:
+        monkeypatch.delitem(sys.modules, name)
+        monkeypatch.delattr(triton, name[len(start):], raising=False)
     monkeypatch.setitem(sys.modules, 'triton', None)
-    launch, reason = triton._load.__wrapped__()
-    assert launch is None
+    loaded, reason = triton._load.__wrapped__()
+    assert loaded is None
     assert 'Triton is not available (import of triton halted' in reason
 
 

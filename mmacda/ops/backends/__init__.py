@@ -61,8 +61,13 @@ DIFFERENTIABLE: Dict[str, DifferentiableBackend] = dict(
 BACKENDS: Dict[str, Any] = {**COMPUTING, **DIFFERENTIABLE}
 # Those that make coefficients where they compose atoms: they have
 # `forward_generated` and `backward_generated` as well, which take hidden maps
-# and a generator in place of alpha.
-GENERATING = ('native', )
+# and a generator in place of alpha, and `can_generate`: None, or why not.
+GENERATING = ('native', 'triton')
+# Those whose `forward` takes a bias (C_out, ) as its last argument, and adds
+# it where the product is made.
+ADDING = ('triton', )
+# Those whose `forward_generated` does so.
+ADDING_GENERATED = ('native', )
 # Those that read half precision on a CPU as it is, and sum in float32.
 HALF = ('native', )
 DEPRECATED = ('triton_fused', )

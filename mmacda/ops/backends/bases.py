@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from .capture import Constants, refuse_capture
+
 
 class SparseBases(NamedTuple):
     """Live taps and the non-zero basis values, row-compressed both ways."""
@@ -39,7 +41,7 @@ class Description:
         self.values = values
         self.kernel = round(values.shape[1]**0.5)
         self.live = np.flatnonzero(values.any(0)).tolist() or [0]
-        self._parts: Dict[tuple, Tensor] = {}
+        self._parts: Dict[tuple, Constants] = {}
         self._sparse: Dict[bool, SparseBases] = {}
 
     def at(self,
@@ -53,10 +55,14 @@ class Description:
         """
         key = (tuple(taps), like.device, dtype, transposed)
         if key not in self._parts:
+            refuse_capture('its bases are not on the device yet')
             part = self.values[:, list(taps)]
             part = part.T if transposed else part
-            self._parts[key] = outside(make, part, like.device, dtype)
-        return self._parts[key]
+            self._parts[key] = Constants(
+                [outside(make, part, like.device, dtype)])
+        constants = self._parts[key]
+        constants.use()
+        return constants.tensors[0]
 
     def sparse(self, turned: bool) -> SparseBases:
         """Of the bases as they are, or of their mirror images."""
@@ -85,7 +91,9 @@ class _Unread(Description):
         self.live = list(range(self.tensor.shape[1]))
 
     def at(self, taps, like, dtype, transposed=False):
-        part = self.tensor.to(dtype)[:, list(taps)]
+        part = self.tensor.to(dtype)
+        if list(taps) != self.live:
+            part = part[:, list(taps)]
         return part.t() if transposed else part
 
     def sparse(self, turned: bool) -> SparseBases:
@@ -149,6 +157,7 @@ def describe(atom_bases: Optional[Tensor], taps: int) -> Description:
                            len(atom_bases))
     known = _read.get(atom_bases)
     if version is None or known is None or known[0] != version:
+        refuse_capture('its bases have not been read yet')
         known = version, _by_content(
             _content(outside(_densely, atom_bases)), atom_bases.dtype,
             len(atom_bases))

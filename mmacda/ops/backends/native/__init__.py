@@ -60,6 +60,11 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
     return grad_x, grad_alpha, grad_bases, grad_weight
 
 
+def can_generate(x: Tensor, generator: Generator) -> Optional[str]:
+    """Reason why coefficients are made before the call, or None."""
+    return None
+
+
 def forward_generated(x: Tensor, hidden: Tensor, generator: Generator,
                       atom_bases: Optional[Tensor], weight: Tensor,
                       geometry: ConvGeometry,

@@ -95,8 +95,10 @@ class _Plan:
 
     def compose(self, chunk: Chunk) -> Tensor:
         """Atoms of the chunk's pixels: (pixels, m, taps)."""
-        if self.bases is None:
-            atoms = self.coefficients(chunk)[:, self.patches.taps]
+        if self.bases is None:  # all taps are live
+            atoms = self.coefficients(chunk)
+            if not _is_in_order(self.patches.taps):
+                atoms = atoms[:, self.patches.taps]
         else:
             atoms = torch.mm(self.coefficients(chunk), self.bases)
         return atoms.view(-1, self.atoms, atoms.shape[-1])
@@ -104,8 +106,10 @@ class _Plan:
     def decompose(self, datoms: Tensor, chunk: Chunk, grad: Tensor) -> None:
         """Write the chunk's part of ``grad``, the coefficients' gradient."""
         if self.grad_bases is None:
-            dalpha = torch.empty_like(datoms)
-            dalpha[..., self.patches.grad_taps] = datoms
+            dalpha = datoms
+            if not _is_in_order(self.patches.grad_taps):
+                dalpha = torch.empty_like(datoms)
+                dalpha[..., self.patches.grad_taps] = datoms
         else:
             dalpha = datoms.flatten(0, 1).mm(self.grad_bases.t())
         target = grad[chunk.images, :, :, chunk.rows].permute(0, 3, 4, 1, 2)
@@ -136,6 +140,11 @@ def _make_patches(x: Tensor, kernel: int, live: List[int],
     if x.device.type == 'cpu':
         return BaggedPatches(x, kernel, live, size, geometry, IMAGE_WIDTH)
     return GatheredPatches(x, kernel, live, size, geometry)
+
+
+def _is_in_order(taps: Sequence[int]) -> bool:
+    """Whether nothing is to be picked: an index would wait for a GPU."""
+    return list(taps) == list(range(len(taps)))
 
 
 def _fill_up(pixels: int) -> int:

@@ -3,97 +3,59 @@
 Atom-first, over chunks of pixels: a kernel composes the atoms, one convolves
 with them, and the coefficient convolution is PyTorch's matrix product.
 Backward recomputes both from the input; the input's gradient is a gather,
-because the coefficient convolution commutes with the atom convolution. Triton
-is imported where the backend is first asked for; with TRITON_INTERPRET=1 set
-by then, the same kernels run on a CPU, for tests.
+because the coefficient convolution commutes with the atom convolution. All
+that can be known of a call beforehand is in its plan (``plan.py``), which also
+chooses the kernels. Triton is imported where the backend is first asked for;
+with TRITON_INTERPRET=1 set by then, the same kernels run on a CPU, for tests.
 """
 import os
 from contextlib import nullcontext
-from functools import lru_cache, partial
-from typing import ContextManager, List, Optional, Sequence, Tuple, Type
+from functools import lru_cache
+from typing import Any, ContextManager, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
 
+from ...generator import Generator
 from ...geometry import ConvGeometry
 from ...tracing import find_obstacle
 from .. import stock
-from .call import Call
 
 INTERPRET = 'TRITON_INTERPRET'
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 @lru_cache(maxsize=None)
-def _load():
-    """The module that launches kernels, or the reason why there is none."""
+def _load() -> Tuple[Any, Optional[str]]:
+    """Plan, Forward, Backward and families; or the reason for none."""
     try:
-        from . import launch
+        from . import backward_pass, forward_pass, plan
     except Exception as error:  # whatever a broken installation raises
         return None, (f'Triton is not available ({error}); '
                       'run `pip install triton`')
-    return launch, None
+    return (plan, forward_pass.Forward, backward_pass.Backward), None
 
 
-@lru_cache(maxsize=None)
-def try_device(device: torch.device,
-               call_type: Type[Call] = Call) -> Optional[str]:
+def try_device(device: torch.device, dtype: torch.dtype,
+               family: Any = None) -> Optional[str]:
     """Reason why kernels do not run on a device, or not as they should.
 
-    Compares a small call and its gradients with the stock backend once:
-    what a compiler, a driver or a GPU that nobody has tried makes of the
-    kernels must not go unnoticed.
+    Compares small calls and their gradients with the stock backend, once for
+    each device, dtype and family of kernels: by default that which serves
+    where no other does.
     """
-    if _load()[1]:
-        return _load()[1]
-    try:
-        faults = _compare_with_stock(device, call_type)
-    except Exception as error:  # of the compiler, the driver or a tool
-        text = str(error).strip().splitlines() or [type(error).__name__]
-        return f'Triton does not work on {device}: {text[-1]}'
-    if faults:
-        return (f'on {device} its {", ".join(faults)} differ from those of '
-                'the stock backend')
-    return None
-
-
-def _compare_with_stock(device: torch.device,
-                        call_type: Type[Call]) -> List[str]:
-    """Names of the results of a small call that differ."""
-
-    def wave(*shape: int) -> Tensor:
-        count = torch.Size(shape).numel()
-        values = torch.arange(count, device=device).mul(1.7).sin()
-        return values.view(shape).to(dtype)
-
-    # The interpreter reads float32 only.
-    dtype = call_type.dtype if device.type == 'cuda' else torch.float32
-
-    x, alpha, bases, weight = (wave(1, 3, 4, 5), wave(1, 2, 3, 2, 3),
-                               wave(3, 3, 3), wave(2, 6, 1, 1))
-    geometry = ConvGeometry((2, 2), (1, 1), (1, 1), 1)
-    needs = True, True, False, True
-    names = ('outputs', 'gradients of the input', 'gradients of the '
-             'coefficients', 'gradients of the weight')
-    results = []
-    for forward_of, backward_of in ((partial(forward, call_type=call_type),
-                                     partial(backward, call_type=call_type)),
-                                    (stock.forward, stock.backward)):
-        y = forward_of(x, alpha, bases, weight, geometry)
-        grads = backward_of(
-            wave(*y.shape), x, alpha, bases, weight, geometry, needs)
-        results.append([y, grads[0], grads[1], grads[3]])
-    # TensorFloat-32 has ten bits.
-    return [
-        name for name, ours, theirs in zip(names, *results)
-        if not (ours - theirs).abs().max() < 2e-2 * theirs.abs().max()
-    ]
+    loaded, reason = _load()
+    if reason:
+        return reason
+    from .trial import judge
+    return judge(device, dtype, family or loaded[0].FAMILIES[-1])
 
 
 def _current(device: torch.device) -> ContextManager:
     """Triton launches on the current device, which may be another one."""
-    return torch.cuda.device(device) if device.type == 'cuda' \
-        else nullcontext()
+    return nullcontext() if device.type != 'cuda' \
+        or device.index == torch.cuda.current_device() \
+        else torch.cuda.device(device)
 
 
 def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
@@ -108,39 +70,111 @@ def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
     if weight.numel() == 0:
         return 'a tensor is empty'
     return find_obstacle(x, alpha, atom_bases, weight) \
-        or try_device(x.device)
+        or try_device(x.device, x.dtype)
 
 
 def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
-            weight: Tensor,
-            geometry: ConvGeometry,
-            call_type: Type[Call] = Call) -> Tensor:
-    """Output Y (B, C_out, Ho, Wo) without bias, in channels-last memory."""
+            weight: Tensor, geometry: ConvGeometry,
+            bias: Optional[Tensor] = None,
+            family: Any = None) -> Tensor:
+    """Output Y (B, C_out, Ho, Wo) in channels-last memory."""
+    (plan, make, _), _ = _load()
     with _current(x.device):
-        call = call_type(_load()[0], x, alpha, atom_bases, weight, geometry)
-        return call.output()
+        pixels = _pixels_first(x)
+        run = plan.make_plan(pixels, alpha, atom_bases, weight, geometry,
+                             family).a_pass(make)
+        return run(pixels, alpha, weight.contiguous(), bias)
 
 
 def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
              atom_bases: Optional[Tensor], weight: Tensor,
              geometry: ConvGeometry,
              needs: Sequence[bool],
-             call_type: Type[Call] = Call) -> Tuple[Optional[Tensor], ...]:
+             family: Any = None) -> Tuple[Optional[Tensor], ...]:
     """Gradients of input, coefficients, bases and weight, where needed."""
     need_x, need_alpha, need_bases, need_weight = needs
+    (plan, _, make), _ = _load()
     grad_x = grad_alpha = grad_bases = grad_weight = None
     with _current(x.device):
-        call = call_type(_load()[0], x, alpha, atom_bases, weight, geometry)
-        dy = grad_output.permute(0, 2, 3, 1).contiguous()
-        if need_x:
-            grad_x = call.grad_input(dy)
-        if need_alpha or need_weight:
-            grad_alpha, grad_weight = call.grad_others(dy, need_alpha,
-                                                       need_weight)
+        if need_x or need_alpha or need_weight:
+            pixels = _pixels_first(x)
+            run = plan.make_plan(
+                pixels, alpha, atom_bases, weight, geometry,
+                family).a_pass(make, need_x, need_alpha, need_weight)
+            grad_x, grad_alpha, grad_weight = run(
+                grad_output.permute(0, 2, 3, 1).contiguous(), pixels, alpha,
+                weight.contiguous())
         if need_bases:  # rare: bases are fixed in the paper
             grad_bases = stock.backward(grad_output, x, alpha, atom_bases,
                                         weight, geometry,
                                         (False, False, True, False))[2]
-        if grad_weight is not None:
-            grad_weight = grad_weight.reshape(weight.shape).to(weight.dtype)
     return grad_x, grad_alpha, grad_bases, grad_weight
+
+
+def can_generate(x: Tensor, generator: Generator) -> Optional[str]:
+    """Reason why coefficients are made before the call, or None."""
+    from .atoms import MOST_GENERATED
+    from .trial import GENERATED, judge
+    count = len(generator.matrix) // generator.num_atoms
+    if count > MOST_GENERATED:
+        return f'an atom has {count} coefficients, more than {MOST_GENERATED}'
+    return judge(x.device, x.dtype, GENERATED)
+
+
+def forward_generated(x: Tensor, hidden: Tensor, generator: Generator,
+                      atom_bases: Optional[Tensor], weight: Tensor,
+                      geometry: ConvGeometry,
+                      family: Any = None) -> Tensor:
+    """:func:`forward` with coefficients that are made where atoms are."""
+    (plan, make, _), _ = _load()
+    with _current(x.device):
+        pixels = _pixels_first(x)
+        made, making = _stand_in(hidden, generator)
+        run = plan.make_plan(pixels, made, atom_bases, weight, geometry,
+                             family, making).a_pass(make)
+        return run(pixels, made, weight.to(x.dtype).contiguous(), None)
+
+
+def backward_generated(
+        grad_output: Tensor, x: Tensor, hidden: Tensor, generator: Generator,
+        atom_bases: Optional[Tensor], weight: Tensor, geometry: ConvGeometry,
+        needs: Sequence[bool],
+        family: Any = None) -> Tuple[Optional[Tensor], ...]:
+    """Gradients of input, hidden maps, generator's matrix and weight."""
+    from .generated import MadeGradient
+    need_x, need_hidden, need_matrix, need_weight = needs
+    (plan, _, make), _ = _load()
+    with _current(x.device):
+        pixels = _pixels_first(x)
+        made, making = _stand_in(hidden, generator)
+        grad_hidden = torch.empty_like(hidden) if need_hidden else None
+        gradient = MadeGradient(
+            made, grad_hidden if grad_hidden is None else
+            grad_hidden[:, None], need_matrix)
+        run = plan.make_plan(
+            pixels, made, atom_bases, weight, geometry, family,
+            making).a_pass(make, need_x, need_hidden or need_matrix,
+                           need_weight)
+        grad_x, _, grad_weight = run(
+            grad_output.permute(0, 2, 3, 1).contiguous(), pixels, made,
+            weight.to(x.dtype).contiguous(), gradient)
+    if grad_weight is not None:
+        grad_weight = grad_weight.to(weight.dtype)
+    return grad_x, grad_hidden, gradient.of_matrix(
+        generator.matrix), grad_weight
+
+
+def _stand_in(hidden: Tensor, generator: Generator) -> tuple:
+    """What takes the place of alpha, and what its plan is to know."""
+    from . import atoms, generated, operands
+    count = len(generator.matrix) // generator.num_atoms
+    lines = atoms.ceil(generator.num_atoms, atoms.EIGHT) * atoms.EIGHT
+    columns = operands.pad_size(hidden.shape[1])
+    return generated.make(hidden, generator, columns,
+                          operands.pad_size(count), lines)
+
+
+def _pixels_first(x: Tensor) -> Tensor:
+    """(B, C, H, W) as (B, H, W, C) with unit stride in C."""
+    pixels = x.permute(0, 2, 3, 1)
+    return pixels if pixels.stride(3) == 1 else pixels.contiguous()

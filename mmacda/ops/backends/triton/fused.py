@@ -1,36 +1,24 @@
-"""The Triton backend in which Z never leaves the chip.
+"""The Triton backend in which Z never leaves the chip. Deprecated.
 
 As ``triton``, but one kernel runs the atom convolution and the coefficient
 convolution, forward and for the gradient of the input. For float16 and
 bfloat16, whose products tensor cores take. It serves where it is asked for by
-name: the two have not been compared on a GPU.
+name, with a warning: it is predicted to be the slower one.
 """
-from functools import partial
-from typing import Optional
+from functools import lru_cache
+from typing import Any, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
 
 from ...geometry import ConvGeometry
 from .. import triton
-from ..chunks import Chunk
-from .call import Call
-from .taps import Taps, to_device
 
 
-class FusedCall(Call):
-    """A call without memory for Z, but for the gradients that need it."""
-
-    stores_features = False
-    dtype = torch.float16
-
-    def apply(self, source: Tensor, atoms: Tensor, taps: Taps, chunk: Chunk,
-              first_atoms_row: int, step: tuple, follow: bool, weight: Tensor,
-              target: Tensor) -> None:
-        from .fused_kernel import launch
-        launch(source, atoms, weight.contiguous(), target,
-               to_device(taps, source.device), chunk.rows.start,
-               first_atoms_row, step, follow)
+@lru_cache(maxsize=None)
+def _family() -> Any:
+    from .fused_kernel import FusedSteps
+    return FusedSteps
 
 
 def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
@@ -40,8 +28,21 @@ def can_run(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
         return ('its products are those of half precision, but the input is '
                 f'{x.dtype}')
     return triton.can_run(x, alpha, atom_bases, weight, geometry) \
-        or triton.try_device(x.device, FusedCall)
+        or triton.try_device(x.device, x.dtype, _family())
 
 
-forward = partial(triton.forward, call_type=FusedCall)
-backward = partial(triton.backward, call_type=FusedCall)
+def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
+            weight: Tensor, geometry: ConvGeometry) -> Tensor:
+    """Output Y (B, C_out, Ho, Wo) without bias, in channels-last memory."""
+    return triton.forward(
+        x, alpha, atom_bases, weight, geometry, family=_family())
+
+
+def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
+             atom_bases: Optional[Tensor], weight: Tensor,
+             geometry: ConvGeometry,
+             needs: Sequence[bool]) -> Tuple[Optional[Tensor], ...]:
+    """Gradients of input, coefficients, bases and weight, where needed."""
+    return triton.backward(
+        grad_output, x, alpha, atom_bases, weight, geometry, needs,
+        family=_family())

@@ -1,17 +1,21 @@
-"""The Triton kernel that runs both convolutions, and its launch.
+"""The Triton kernel that runs both convolutions, and its launches.
 
 Z stays on the chip: a program sums the taps of a block of channels, as
 ``kernels.convolve`` does, and multiplies the result with the weight at
 once. See there for tiles, taps and precision.
 """
-from typing import NamedTuple, Tuple
+from typing import Callable, NamedTuple, Sequence, Tuple
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import Size, ceil, divide_atoms, power_of_two, shape_pixels
+from .fma import FmaSteps
+from .launch import (Launch, Size, ceil, divide_atoms, power_of_two,
+                     shape_pixels)
 from .parts import jit, locate, sum_taps
+from .taps import Taps, to_device
 
 WARPS = 8
 # Sums in float32, of outputs and of Z, that the registers of the threads of a
@@ -132,33 +136,45 @@ def choose_tile(size: Size, outputs: int, atoms: int) -> FusedTile:
     return FusedTile(*shape_pixels(pixels, rows, columns), block, atoms)
 
 
-def launch(source: Tensor, atoms: Tensor, weight: Tensor, output: Tensor,
-           taps: Tensor, first_row: int, first_atoms_row: int,
-           step: Tuple[int, int], follow: bool) -> None:
-    """Launch :func:`convolve_fused`.
+class FusedSteps(FmaSteps):
+    """Of :func:`convolve_fused`; Z alone is for the weight's gradient."""
 
-    Args:
-        source (Tensor): Maps (images, height, width, channels), last stride 1.
-        atoms (Tensor): (images, m, taps, rows, columns), any strides; the
-            first row is row ``first_atoms_row`` of the maps' pixels.
-        weight (Tensor): (groups, m * channels / groups, outputs / groups),
-            contiguous.
-        output (Tensor): Written: (images, rows, columns, outputs), last stride
-            1, from row ``first_row`` on.
-        taps (Tensor): (3, number) int32, see ``kernels.py``.
-        step (tuple): Source's rows and columns from one target to the next.
-        follow (bool): Take the filters of the source pixel.
-    """
-    size = output.shape[0], output.shape[1], output.shape[2]
-    groups, num_atoms = len(weight), atoms.shape[1]
-    channels, outputs = source.shape[3] // groups, output.shape[3] // groups
-    tile = choose_tile(size, outputs, num_atoms)
-    tiles = ceil(size[1], tile.rows) * ceil(size[2], tile.columns)
-    grid = size[0] * tiles, ceil(outputs, tile.outputs), groups
-    convolve_fused[grid](
-        source, atoms, weight, output, taps, taps.shape[1], size[1], size[2],
-        first_row, first_atoms_row, source.shape[1], source.shape[2], *step,
-        *source.stride()[:3], *atoms.stride(), *output.stride()[:3],
-        num_atoms, channels, outputs, FOLLOW=follow, num_warps=WARPS,
-        ROWS=tile.rows, COLUMNS=tile.columns, CHANNELS=LEAST,
-        OUTPUTS=tile.outputs, ATOMS=tile.atoms)
+    multiplies = True
+
+    def convolve_and_multiply(self, source_shape: Sequence[int],
+                              source_strides: Sequence[int], size: Size,
+                              atoms_size: Size, taps: Taps, first_row: int,
+                              first_atoms_row: int, step: Tuple[int, int],
+                              follow: bool) -> Callable[..., Tensor]:
+        """``step(stream, source, atoms, matrix, bias, target)`` writes Y.
+
+        Arguments are those of :meth:`FmaSteps.convolve`.
+        """
+        plan = self.plan
+        table = plan.keep(to_device(taps, plan.device))
+
+        def apply(stream, source, atoms, matrix, bias, target):
+            outputs = matrix.shape[2]
+            maps = target.permute(0, 3, 1, 2) if target is not None else \
+                torch.empty(
+                    (size[0], plan.groups * outputs, *size[1:]),
+                    dtype=plan.dtype, device=plan.device,
+                    memory_format=torch.channels_last)
+            pixels = maps.permute(0, 2, 3, 1)
+            tile = choose_tile(size, outputs, plan.atoms)
+            tiles = ceil(size[1], tile.rows) * ceil(size[2], tile.columns)
+            grid = size[0] * tiles, ceil(outputs, tile.outputs), plan.groups
+            launch = Launch(
+                convolve_fused, grid,
+                (len(taps), size[1], size[2], first_row, first_atoms_row,
+                 *source_shape[1:3], *step, *source_strides[:3],
+                 *self.atom_strides(atoms_size), *pixels.stride()[:3],
+                 plan.atoms, source_shape[3] // plan.groups, outputs), WARPS,
+                FOLLOW=follow, ROWS=tile.rows, COLUMNS=tile.columns,
+                CHANNELS=LEAST, OUTPUTS=tile.outputs, ATOMS=tile.atoms)
+            launch(stream, source, atoms, matrix.contiguous(), pixels, table)
+            if bias is not None:
+                pixels += bias
+            return maps
+
+        return apply

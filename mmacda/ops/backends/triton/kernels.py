@@ -68,143 +68,108 @@ def convolve(source, atoms, features, taps,  # pointers
 
 
 @jit
-def correlate(source, grad_features, grad_atoms, taps,  # pointers
+def correlate(source, grad_features, grads, taps,  # pointers
               num_taps, rows, columns, first_row, source_rows,
               source_columns, step_row, step_column, source_image,
-              source_row, source_column, grad_part, grad_atom, grad_tap,
-              channels, group_channels, pixel_stride, group_stride,
-              ATOMS: tl.constexpr, GROUPED: tl.constexpr, ROWS: tl.constexpr,
-              COLUMNS: tl.constexpr, CHANNELS: tl.constexpr):
-    """Gradient of the atoms, (part, atom, tap, pixel).
+              source_row, source_column, grad_image, grad_atom, grad_tap,
+              grad_row, grad_column, channels, group_channels, pixel_stride,
+              group_stride, ATOMS: tl.constexpr, GROUPED: tl.constexpr,
+              ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+              CHANNELS: tl.constexpr, TAPS: tl.constexpr):
+    """Gradient of ``ATOMS`` atoms at ``TAPS`` taps.
 
-    Each block of channels writes a part; the parts are still to be summed.
+    Summed over all channels, a few per step, in registers: threads meet only
+    after the last one.
     """
     image, row, column = locate(rows, columns, ROWS, COLUMNS)
-    channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
-    first_atom = tl.program_id(2) * ATOMS
     inside = (row < rows) & (column < columns)
-    there = (channel < channels)[None, :]
+    first_atom = tl.program_id(2) * ATOMS
+    n = tl.program_id(1) * TAPS + tl.arange(0, TAPS)
+    known = n < num_taps
     y = (first_row + row) * step_row
     x = column * step_column
-    start = (image * source_image + y.to(tl.int64) * source_row +
-             x.to(tl.int64) * source_column)
-    sources = source + (start[:, None] + channel[None, :])
-    features = grad_features + first_atom * group_channels + feature_offsets(
-        image, row, column, channel, rows, columns, group_channels,
-        pixel_stride, group_stride, GROUPED)
-    mask = inside[:, None] & there
-    z0 = tl.load(features, mask=mask, other=0.).to(tl.float32)
-    z1, z2, z3, z4, z5, z6, z7 = z0, z0, z0, z0, z0, z0, z0
-    if ATOMS > 1:
-        z1 = tl.load(
-            features + group_channels, mask=mask, other=0.).to(tl.float32)
-    if ATOMS > 2:
-        z2 = tl.load(
-            features + 2 * group_channels, mask=mask,
-            other=0.).to(tl.float32)
-    if ATOMS > 3:
-        z3 = tl.load(
-            features + 3 * group_channels, mask=mask,
-            other=0.).to(tl.float32)
-    if ATOMS > 4:
-        z4 = tl.load(
-            features + 4 * group_channels, mask=mask,
-            other=0.).to(tl.float32)
-    if ATOMS > 5:
-        z5 = tl.load(
-            features + 5 * group_channels, mask=mask,
-            other=0.).to(tl.float32)
-    if ATOMS > 6:
-        z6 = tl.load(
-            features + 6 * group_channels, mask=mask,
-            other=0.).to(tl.float32)
-    if ATOMS > 7:
-        z7 = tl.load(
-            features + 7 * group_channels, mask=mask,
-            other=0.).to(tl.float32)
-    targets = grad_atoms + (
-        tl.program_id(1).to(tl.int64) * grad_part +
-        first_atom.to(tl.int64) * grad_atom +
-        ((image * rows + row) * columns + column))
-    for n in range(num_taps):
-        dy = tl.load(taps + n)
-        dx = tl.load(taps + num_taps + n)
-        place = tl.load(taps + 2 * num_taps + n).to(tl.int64)
-        seen = inside & (y + dy >= 0) & (y + dy < source_rows) & (
-            x + dx >= 0) & (x + dx < source_columns)
-        away = dy.to(tl.int64) * source_row + dx.to(tl.int64) * source_column
+    from_y = tl.load(taps + n, mask=known, other=0)[:, None] + y[None, :]
+    from_x = tl.load(taps + num_taps + n, mask=known,
+                     other=0)[:, None] + x[None, :]
+    wanted = known[:, None] & inside[None, :]
+    seen = wanted & (from_y >= 0) & (from_y < source_rows) & (
+        from_x >= 0) & (from_x < source_columns)
+    sources = source + (
+        (image * source_image)[None, :] + from_y.to(tl.int64) * source_row +
+        from_x.to(tl.int64) * source_column)
+    zero = tl.zeros((TAPS, ROWS * COLUMNS, CHANNELS), dtype=tl.float32)
+    z0, z1, z2, z3 = zero, zero, zero, zero
+    z4, z5, z6, z7 = zero, zero, zero, zero
+    for first in range(0, channels, CHANNELS):
+        channel = first + tl.arange(0, CHANNELS)
+        there = channel < channels
         value = tl.load(
-            sources + away, mask=seen[:, None] & there,
+            sources[:, :, None] + channel[None, None, :],
+            mask=seen[:, :, None] & there[None, None, :],
             other=0.).to(tl.float32)
-        here = targets + place * grad_tap
-        total = tl.sum(z0 * value, axis=1)
-        tl.store(here, total, mask=inside)
+        features = grad_features + first_atom * group_channels + (
+            feature_offsets(image, row, column, channel, rows, columns,
+                            group_channels, pixel_stride, group_stride,
+                            GROUPED))
+        mask = inside[:, None] & there[None, :]
+        dz = tl.load(features, mask=mask, other=0.).to(tl.float32)
+        z0 += dz[None, :, :] * value
         if ATOMS > 1:
-            total = tl.sum(z1 * value, axis=1)
-            tl.store(here + grad_atom, total, mask=inside)
+            dz = tl.load(features + group_channels, mask=mask,
+                         other=0.).to(tl.float32)
+            z1 += dz[None, :, :] * value
         if ATOMS > 2:
-            total = tl.sum(z2 * value, axis=1)
-            tl.store(here + 2 * grad_atom, total, mask=inside)
+            dz = tl.load(features + 2 * group_channels, mask=mask,
+                         other=0.).to(tl.float32)
+            z2 += dz[None, :, :] * value
         if ATOMS > 3:
-            total = tl.sum(z3 * value, axis=1)
-            tl.store(here + 3 * grad_atom, total, mask=inside)
+            dz = tl.load(features + 3 * group_channels, mask=mask,
+                         other=0.).to(tl.float32)
+            z3 += dz[None, :, :] * value
         if ATOMS > 4:
-            total = tl.sum(z4 * value, axis=1)
-            tl.store(here + 4 * grad_atom, total, mask=inside)
+            dz = tl.load(features + 4 * group_channels, mask=mask,
+                         other=0.).to(tl.float32)
+            z4 += dz[None, :, :] * value
         if ATOMS > 5:
-            total = tl.sum(z5 * value, axis=1)
-            tl.store(here + 5 * grad_atom, total, mask=inside)
+            dz = tl.load(features + 5 * group_channels, mask=mask,
+                         other=0.).to(tl.float32)
+            z5 += dz[None, :, :] * value
         if ATOMS > 6:
-            total = tl.sum(z6 * value, axis=1)
-            tl.store(here + 6 * grad_atom, total, mask=inside)
+            dz = tl.load(features + 6 * group_channels, mask=mask,
+                         other=0.).to(tl.float32)
+            z6 += dz[None, :, :] * value
         if ATOMS > 7:
-            total = tl.sum(z7 * value, axis=1)
-            tl.store(here + 7 * grad_atom, total, mask=inside)
-
-
-@jit
-def mix(inputs, matrix, outputs,  # pointers
-        num_parts, num_inputs, num_outputs, num_atoms, num_rows, rows,
-        columns, input_part, input_image, input_atom, input_channel,
-        input_row, input_column, output_image, output_atom, output_channel,
-        output_row, output_column, DENSE: tl.constexpr, ROWS: tl.constexpr,
-        OUTPUTS: tl.constexpr):
-    """``outputs = (sum of parts of inputs) @ matrix`` at every pixel and atom.
-
-    A row of the product is a pixel and an atom, atoms fastest; with ``DENSE``
-    the outputs are stored in that order, channel by channel.
-    """
-    index = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    output = tl.program_id(1) * OUTPUTS + tl.arange(0, OUTPUTS)
-    mask = (output < num_outputs)[:, None] & (index < num_rows)[None, :]
-    # Those to spare read what the last ones read, and store nothing.
-    index = tl.minimum(index, num_rows - 1)
-    output = tl.minimum(output, num_outputs - 1)
-    atom = (index % num_atoms).to(tl.int64)
-    pixel = index // num_atoms
-    column = (pixel % columns).to(tl.int64)
-    row = (pixel // columns % rows).to(tl.int64)
-    image = (pixel // columns // rows).to(tl.int64)
-    sources = inputs + (
-        image * input_image + atom * input_atom + row * input_row +
-        column * input_column)
-    total = tl.zeros((OUTPUTS, ROWS), dtype=tl.float32)
-    for _part in range(num_parts):
-        here = sources
-        weights = matrix + output
-        for _n in range(num_inputs):
-            value = tl.load(here).to(tl.float32)
-            total += tl.load(weights)[:, None] * value[None, :]
-            here += input_channel
-            weights += num_outputs
-        sources += input_part
-    channel = (output.to(tl.int64) * output_channel)[:, None]
-    if DENSE:
-        pixel = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-        targets = outputs + (channel + pixel[None, :])
-    else:
-        start = (
-            image * output_image + atom * output_atom + row * output_row +
-            column * output_column)
-        targets = outputs + (channel + start[None, :])
-    tl.store(targets, total.to(outputs.dtype.element_ty), mask=mask)
+            dz = tl.load(features + 7 * group_channels, mask=mask,
+                         other=0.).to(tl.float32)
+            z7 += dz[None, :, :] * value
+    place = tl.load(taps + 2 * num_taps + n, mask=known, other=0)
+    start = (image * grad_image + row.to(tl.int64) * grad_row +
+             column.to(tl.int64) * grad_column +
+             first_atom.to(tl.int64) * grad_atom)
+    targets = grads + (
+        start[None, :] + (place.to(tl.int64) * grad_tap)[:, None])
+    kind = grads.dtype.element_ty
+    # Taps that see nothing have a gradient too: 0.
+    total = tl.where(seen, tl.sum(z0, axis=2), 0.)
+    tl.store(targets, total.to(kind), mask=wanted)
+    if ATOMS > 1:
+        total = tl.where(seen, tl.sum(z1, axis=2), 0.)
+        tl.store(targets + grad_atom, total.to(kind), mask=wanted)
+    if ATOMS > 2:
+        total = tl.where(seen, tl.sum(z2, axis=2), 0.)
+        tl.store(targets + 2 * grad_atom, total.to(kind), mask=wanted)
+    if ATOMS > 3:
+        total = tl.where(seen, tl.sum(z3, axis=2), 0.)
+        tl.store(targets + 3 * grad_atom, total.to(kind), mask=wanted)
+    if ATOMS > 4:
+        total = tl.where(seen, tl.sum(z4, axis=2), 0.)
+        tl.store(targets + 4 * grad_atom, total.to(kind), mask=wanted)
+    if ATOMS > 5:
+        total = tl.where(seen, tl.sum(z5, axis=2), 0.)
+        tl.store(targets + 5 * grad_atom, total.to(kind), mask=wanted)
+    if ATOMS > 6:
+        total = tl.where(seen, tl.sum(z6, axis=2), 0.)
+        tl.store(targets + 6 * grad_atom, total.to(kind), mask=wanted)
+    if ATOMS > 7:
+        total = tl.where(seen, tl.sum(z7, axis=2), 0.)
+        tl.store(targets + 7 * grad_atom, total.to(kind), mask=wanted)

@@ -1,22 +1,32 @@
 """Tiles and launches of the Triton kernels. Needs Triton to be imported."""
-from typing import NamedTuple, Tuple
+import threading
+from functools import lru_cache
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
-import torch
+import triton
 from torch import Tensor
 
-from . import kernels
+from ..capture import refuse_capture
 
-# Threads share nothing in `convolve`. A single warp sums over channels, in
-# `correlate`, and turns tiles, in `mix`, without waiting for another.
-CONVOLVE_WARPS, CORRELATE_WARPS, MIX_WARPS = 4, 1, 1
 # Sums per thread: as many as registers hold besides addresses and filters.
 SUMS = 112
 # Fewer elements per thread where there are fewer warps than this, so that
 # small maps occupy a whole GPU.
 FEW_WARPS = 1024
 VECTOR_BYTES = 16
-# Pixels with an atom each, and outputs, of a program of `mix`.
-MIX_DENSE_TILE, MIX_TILE = (128, 16), (64, 8)
+# Said where it can be: the default is to change.
+FUSION = dict(enable_fp_fusion=True) \
+    if int(triton.__version__.split('.')[0]) >= 3 else {}
+_one_at_a_time = threading.Lock()
 Size = Tuple[int, int, int]  # images, rows, columns
 
 
@@ -57,6 +67,7 @@ def divide_atoms(atoms: int) -> int:
     return next(n for n in range(8, 0, -1) if atoms % n == 0)
 
 
+@lru_cache(maxsize=1024)
 def choose_tile(size: Size, channels: int, atoms: int, element_size: int,
                 warps: int) -> Tile:
     """Tile of a program of so many warps, for ``size`` target pixels.
@@ -100,81 +111,66 @@ def shape_pixels(pixels: int, rows: int, columns: int) -> Tuple[int, int]:
     return height, pixels // height
 
 
-def convolve(source: Tensor, atoms: Tensor, features: Tensor, taps: Tensor,
-             size: Size, first_row: int, first_atoms_row: int, step: tuple,
-             follow: bool) -> None:
-    """Launch ``kernels.convolve`` for ``size`` (images, rows, columns).
+class Launch:
+    """A launch of a kernel, complete but for its tensors.
+
+    The first one compiles. Later ones go to what was compiled at once, past
+    what finds that out anew each time: most of what a launch costs the host.
+    Parameters of kernels are pointers, numbers and constants, in this order.
 
     Args:
-        source (Tensor): Maps (images, height, width, channels), last stride 1.
-        atoms (Tensor): (images, m, taps, rows, columns), any strides; the
-            first row is row ``first_atoms_row`` of the maps' pixels.
-        features (Tensor): Written: (groups, pixels, m * channels / groups),
-            contiguous.
-        taps (Tensor): (3, number) int32, see ``kernels.py``.
-        size (tuple): Target's images, rows (from ``first_row`` on), columns.
-        step (tuple): Source's rows and columns from one target to the next.
-        follow (bool): Take the filters of the source pixel.
+        kernel (triton.JITFunction): To be launched.
+        grid (tuple): Programs, by axis.
+        numbers (Sequence[int]): What follows the pointers.
+        warps (int): Of each program.
+        fixed (Sequence[Tensor]): The last of the pointers.
+        stages (int): Of loads in flight. Default: 0, Triton's choice.
+        **constants (Any): Of the compilation.
     """
-    num_atoms, channels = atoms.shape[1], source.shape[3]
-    tile = choose_tile(size, channels, num_atoms, source.element_size(),
-                       CONVOLVE_WARPS)
-    group_channels = channels // len(features)
-    kernels.convolve[tile.grid(size, channels, num_atoms)](
-        source, atoms, features, taps, taps.shape[1], size[1], size[2],
-        first_row, first_atoms_row, source.shape[1], source.shape[2], *step,
-        *source.stride()[:3], *atoms.stride(), channels, group_channels,
-        features.stride(1), features.stride(0), FOLLOW=follow,
-        GROUPED=len(features) > 1, num_warps=CONVOLVE_WARPS, **tile.shape)
 
+    def __init__(self, kernel: Any, grid: Sequence[int],
+                 numbers: Sequence[int], warps: int,
+                 fixed: Sequence[Tensor] = (), stages: int = 0,
+                 **constants: Any):
+        self.kernel, self.grid = kernel, (*grid, 1, 1)[:3]
+        self.fixed = tuple(fixed)
+        self.numbers, self.constants = tuple(numbers), constants
+        self.options: Dict[str, Any] = dict(num_warps=warps, **FUSION)
+        if stages:
+            self.options['num_stages'] = stages
+        self._compiled: Set[tuple] = set()  # by what is aligned
+        self._direct: Optional[Callable] = None
+        self._rest: tuple = ()
+        self._has_direct = True
 
-def count_parts(source: Tensor, num_atoms: int) -> int:
-    """Parts of what :func:`correlate` returns."""
-    tile = choose_tile((1, 1, 1), source.shape[3], num_atoms,
-                       source.element_size(), CORRELATE_WARPS)
-    return ceil(source.shape[3], tile.channels)
+    def __call__(self, stream: Optional[int], *tensors: Tensor) -> None:
+        """Launch on a stream, the current one."""
+        addresses = [*map(Tensor.data_ptr, tensors)]
+        if self._direct is not None:
+            bits = 0
+            for address in addresses:
+                bits |= address
+            if not bits % VECTOR_BYTES:
+                try:
+                    self._direct(*addresses, *self._rest, stream=stream)
+                    return
+                except TypeError:  # a Triton that takes other arguments
+                    self._direct, self._has_direct = None, False
+        aligned = tuple(a % VECTOR_BYTES == 0 for a in addresses)
+        with _one_at_a_time:
+            if aligned not in self._compiled:
+                refuse_capture('its kernels have not been compiled yet')
+            compiled = self.kernel[self.grid](
+                *tensors, *self.fixed, *self.numbers, **self.constants,
+                **self.options)
+            self._compiled.add(aligned)
+        if all(aligned) and self._has_direct:
+            self._find_direct(compiled)
 
-
-def correlate(source: Tensor, grad_features: Tensor, num_atoms: int,
-              taps: Tensor, size: Size, first_row: int,
-              step: tuple) -> Tensor:
-    """Launch ``kernels.correlate``; arguments as for :func:`convolve`.
-
-    Returns:
-        Tensor: (parts, m, taps, images, rows, columns), float32.
-    """
-    channels = source.shape[3]
-    tile = choose_tile(size, channels, num_atoms, source.element_size(),
-                       CORRELATE_WARPS)
-    grid = tile.grid(size, channels, num_atoms)
-    grad = source.new_empty((grid[1], num_atoms, taps.shape[1], *size),
-                            dtype=torch.float32)
-    group_channels = channels // len(grad_features)
-    kernels.correlate[grid](
-        source, grad_features, grad, taps, taps.shape[1], size[1], size[2],
-        first_row, source.shape[1], source.shape[2], *step,
-        *source.stride()[:3], *grad.stride()[:3], channels, group_channels,
-        grad_features.stride(1), grad_features.stride(0),
-        GROUPED=len(grad_features) > 1, num_warps=CORRELATE_WARPS,
-        **tile.shape)
-    return grad
-
-
-def mix(inputs: Tensor, matrix: Tensor, outputs: Tensor) -> None:
-    """Launch ``kernels.mix``.
-
-    Args:
-        inputs (Tensor): (parts, images, m, K, rows, columns), any strides.
-        matrix (Tensor): (K, N), contiguous, float32.
-        outputs (Tensor): Written: (images, m, N, rows, columns), any strides;
-            quickest with atoms fastest and N slowest.
-    """
-    images, atoms, count, rows, columns = outputs.shape
-    num_rows = images * atoms * rows * columns
-    dense = outputs.permute(2, 0, 3, 4, 1).is_contiguous()
-    tile_rows, tile_outputs = MIX_DENSE_TILE if dense else MIX_TILE
-    kernels.mix[(ceil(num_rows, tile_rows), ceil(count, tile_outputs))](
-        inputs, matrix, outputs, len(inputs), len(matrix), count, atoms,
-        num_rows, rows, columns, *inputs.stride(), *outputs.stride(),
-        DENSE=dense, ROWS=tile_rows, OUTPUTS=tile_outputs,
-        num_warps=MIX_WARPS)
+    def _find_direct(self, compiled: Any) -> None:
+        if hasattr(compiled, '__getitem__'):  # not the interpreter's
+            names = [p.name for p in self.kernel.params]
+            values = [self.constants[n] for n in names if n in self.constants]
+            fixed = [tensor.data_ptr() for tensor in self.fixed]
+            self._rest = (*fixed, *self.numbers, *values)
+            self._direct = compiled[self.grid]

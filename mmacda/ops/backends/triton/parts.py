@@ -5,13 +5,14 @@ import triton.language as tl
 # Arguments that are not worth a compilation for the values 1 or 16 n. Other
 # strides are: they decide how many channels a thread loads at once.
 UNSPECIALIZED = [
-    'num_taps', 'num_parts', 'num_inputs', 'num_outputs', 'num_atoms',
-    'num_rows', 'rows', 'columns', 'first_row', 'first_atoms_row',
-    'source_rows', 'source_columns', 'step_row', 'step_column', 'atoms_image',
-    'atoms_tap', 'atoms_row', 'atoms_column', 'grad_part', 'grad_atom',
-    'grad_tap', 'input_part', 'input_image', 'input_atom', 'input_channel',
-    'input_row', 'input_column', 'output_image', 'output_atom', 'output_row',
-    'output_column'
+    'num_taps', 'num_atoms', 'num_pixels', 'num_coefficients', 'num_hidden',
+    'rows', 'columns', 'first_row', 'first_atoms_row', 'source_rows',
+    'source_columns', 'step_row', 'step_column', 'pad_row', 'pad_column',
+    'atoms_image', 'atoms_tap', 'atoms_row', 'atoms_column', 'atoms_rows',
+    'atoms_columns', 'tap_eights', 'grad_image', 'grad_atom', 'grad_tap',
+    'grad_row', 'grad_column',
+    # Of weights.
+    'weight_count', 'weight_atoms', 'weight_channels', 'weight_outputs'
 ]
 
 

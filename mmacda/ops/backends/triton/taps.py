@@ -2,19 +2,23 @@
 from functools import lru_cache
 from typing import Sequence, Tuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ...geometry import ConvGeometry
+from ..bases import make, outside
 
 Taps = Tuple[Tuple[int, int, int], ...]  # rows, columns away; place
 
 
 @lru_cache(maxsize=256)
 def to_device(taps: Taps, device: torch.device) -> Tensor:
-    """Three rows of int32, as the kernels read them."""
-    table = torch.tensor(taps, dtype=torch.int32, device=device)
-    return table.t().contiguous()
+    """Three rows of int32, as the kernels read them.
+
+    Complete when they are returned, for whatever stream.
+    """
+    return outside(make, np.array(taps).T, device, torch.int32)
 
 
 def forward_taps(live: Sequence[int], kernel: int,
