@@ -16,21 +16,21 @@ endef
 # Keeps the trainings that are finished: make demo FRESH=1 trains them anew.
 demo:
 	$(call set_up,demo)
-	@.venv/demo/bin/python -W ignore tools/experiments/demo.py --out-dir work_dirs/demo $(if $(FRESH),--fresh)
+	@.venv/demo/bin/python tools/experiments/demo.py --out-dir work_dirs/demo $(if $(FRESH),--fresh)
 
 # Denoising and super-resolution of photographs: about 15 minutes on 2 quiet
 # cores; make demo-restoration SEEDS=3 repeats every training, FRESH=1 does
 # not keep those that are finished.
 demo-restoration:
 	$(call set_up,full)
-	@.venv/full/bin/python -W ignore tools/experiments/demo_restoration.py --out-dir work_dirs/demo-restoration --seeds $(or $(SEEDS),1) $(if $(FRESH),--fresh)
+	@.venv/full/bin/python tools/experiments/demo_restoration.py --out-dir work_dirs/demo-restoration --seeds $(or $(SEEDS),1) $(if $(FRESH),--fresh)
 
 # ACDA beside its twins on real data, in the background for hours; an
 # interrupted call goes on where it ended, and every finished training leaves a
 # record: make evidence EXPERIMENT=cifar SEEDS=3 BUDGET=0.5 THREADS=1
 evidence:
 	$(call set_up,full)
-	@$(if $(THREADS),OMP_NUM_THREADS=$(THREADS)) .venv/full/bin/python -W ignore -m tools.experiments.evidence $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) --seeds $(or $(SEEDS),3) --budget $(or $(BUDGET),1) $(if $(THREADS),--threads $(THREADS)) $(EVIDENCE_ARGS)
+	@$(if $(THREADS),OMP_NUM_THREADS=$(THREADS)) .venv/full/bin/python -m tools.experiments.evidence $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) --seeds $(or $(SEEDS),3) --budget $(or $(BUDGET),1) $(if $(THREADS),--threads $(THREADS)) $(EVIDENCE_ARGS)
 
 # Two processes of one thread each: make test WORKERS=8 on a larger machine.
 test:
@@ -46,7 +46,7 @@ test-long:
 # make trust TRUST_ARGS=--long measures all of it anew.
 trust:
 	$(call set_up,full)
-	@.venv/full/bin/python -W ignore tools/trust.py $(TRUST_ARGS)
+	@.venv/full/bin/python tools/trust.py $(TRUST_ARGS)
 
 # The operator and the layer with another PyTorch: make test-torch TORCH=2.1.2
 test-torch:
@@ -76,8 +76,8 @@ test-python:
 # on 2 quiet cores. make bench BENCH_ARGS="--rounds 21 --sections speed"
 bench:
 	$(call set_up,full)
-	@.venv/full/bin/python -W ignore tools/benchmarks/operator.py --models $(BENCH_ARGS)
-	@.venv/full/bin/python -W ignore tools/benchmarks/table7.py
+	@.venv/full/bin/python tools/benchmarks/operator.py --models $(BENCH_ARGS)
+	@.venv/full/bin/python tools/benchmarks/table7.py
 
 # Random calls of the public API: make fuzz CASES=50000
 fuzz:

@@ -62,7 +62,8 @@ def wheel(sdist, tmp_path_factory):
 def test_wheel_of_the_sdist_holds_all_that_is_used(wheel, figure):
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in sorted((ROOT / 'mmacda').rglob('*')):
-        if path.suffix in ('.py', '.c', '.h', '.typed') and '.mim' not in path.parts:
+        if path.suffix in ('.py', '.c', '.h', '.typed') \
+                and '.mim' not in path.parts:
             assert str(path.relative_to(ROOT)) in names
     configs = [p for p in (ROOT / 'configs').rglob('*') if p.is_file()
                and p.suffix in ('.py', '.yml', '.md')]

@@ -5,6 +5,8 @@
 Trainings that have a record are not repeated, an interrupted one goes on from
 its last checkpoint. With --print, only the tables and curves are made.
 """
+import tools.begin  # noqa: F401  before what takes seconds
+
 import os
 import os.path as osp
 from argparse import ArgumentParser, Namespace
