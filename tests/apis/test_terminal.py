@@ -66,7 +66,8 @@ def train(kind, folder, train_cfg):
         default_scope='mmengine',
         default_hooks=dict(
             logger=dict(type='LoggerHook', interval=1),
-            checkpoint=dict(type='CheckpointHook', save_param_scheduler=False)),
+            checkpoint=dict(
+                type='CheckpointHook', save_param_scheduler=False)),
         experiment_name=f'{kind.__name__}_{folder.name}')
     runner.train()
     log, = folder.rglob('*.log')

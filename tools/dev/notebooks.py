@@ -41,7 +41,7 @@ def execute(path: Path) -> None:
     except ImportError as error:
         raise ImportError(f'{error}: pip install nbclient ipykernel') from None
     notebook = nbformat.read(str(path), as_version=4)
-    NotebookClient(notebook, timeout=600, kernel_name='python3',
+    NotebookClient(notebook, timeout=None, kernel_name='python3',
                    resources=dict(metadata=dict(path=str(path.parent)))
                    ).execute()
     for cell in notebook.cells:

@@ -53,10 +53,11 @@ class Example(NamedTuple):
 @torch.no_grad()
 def compute() -> Example:
     """Of a layer with random weights, in the statistics of this image."""
-    torch.manual_seed(0)
     image = MultiScalePatterns()[0]['inputs'][(slice(None), *CROP)].float()
-    layer = ACDAConv(1, 3, 3, padding=1, scales=SCALES, num_atoms=ATOMS,
-                     num_bases=PER_SCALE).train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        layer = ACDAConv(1, 3, 3, padding=1, scales=SCALES, num_atoms=ATOMS,
+                         num_bases=PER_SCALE).train()
     with CoefficientCapture(layer) as captured:
         layer(image[None])
     (_, alpha, _), = captured.values()
