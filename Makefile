@@ -46,7 +46,7 @@ test-long:
 # make trust TRUST_ARGS=--long measures all of it anew.
 trust:
 	$(call set_up,full)
-	@.venv/full/bin/python tools/trust.py $(TRUST_ARGS)
+	@.venv/full/bin/python -W ignore tools/trust.py $(TRUST_ARGS)
 
 # The operator and the layer with another PyTorch: make test-torch TORCH=2.1.2
 test-torch:
@@ -76,8 +76,8 @@ test-python:
 # on 2 quiet cores. make bench BENCH_ARGS="--rounds 21 --sections speed"
 bench:
 	$(call set_up,full)
-	@.venv/full/bin/python tools/benchmarks/operator.py --models $(BENCH_ARGS)
-	@.venv/full/bin/python tools/benchmarks/table7.py
+	@.venv/full/bin/python -W ignore tools/benchmarks/operator.py --models $(BENCH_ARGS)
+	@.venv/full/bin/python -W ignore tools/benchmarks/table7.py
 
 # Random calls of the public API: make fuzz CASES=50000
 fuzz:
