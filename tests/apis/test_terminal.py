@@ -89,15 +89,18 @@ def test_a_line_for_each_epoch(tmp_path, capsys):
     assert 'System environment' in log and 'FileClient' in log
 
 
-@pytest.mark.parametrize('iterations, lines', [(30, 10), (3, 3)])
-def test_ten_lines_where_iterations_count(tmp_path, capsys, iterations,
-                                          lines):
+@pytest.mark.parametrize('iterations, lines, loss', [
+    (40, 10, '3.5'),  # the mean of four batches
+    (3, 3, '1.5')
+])
+def test_ten_lines_where_iterations_count(tmp_path, capsys, iterations, lines,
+                                          loss):
     train(ExperimentRunner, tmp_path / f'patterns_{iterations}',
           dict(by_epoch=False, max_iters=iterations, val_interval=iterations))
     said = capsys.readouterr().err.splitlines()
     assert len(said) == lines
     assert said[-1] == (f'patterns_{iterations}: iteration {iterations} of '
-                        f'{iterations}, loss 3.5, points/mean 3.5')
+                        f'{iterations}, loss {loss}, points/mean 3.5')
 
 
 def test_tools_leave_out_what_nobody_asked_for(tmp_path, capsys):

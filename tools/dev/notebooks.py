@@ -15,6 +15,7 @@ import tools.begin  # noqa: F401  before what takes seconds
 import io
 import time
 from argparse import Namespace
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from mmacda.io import whole_file
 
 FOLDER = Path(__file__).resolve().parents[2] / 'docs' / 'notebooks'
 LARGEST = 400_000  # bytes of a notebook with its outputs
-COLOURS = 128
+LARGE = 80_000  # bytes of a picture that gets fewer colours
 
 
 def execute(path: Path) -> None:
@@ -58,15 +59,14 @@ def execute(path: Path) -> None:
 
 
 def reduced(output: Any) -> Any:
-    """An output without the text beside a picture, and with fewer colours."""
-    from base64 import b64decode, b64encode
+    """An output without the text beside a picture, which 256 colours do."""
     data = output.get('data', {})
     if 'image/png' in data:
         data.pop('text/plain', None)
+    if len(data.get('image/png', '')) > LARGE:
         picture = Image.open(io.BytesIO(b64decode(data['image/png'])))
         file = io.BytesIO()
-        picture.convert('RGB').quantize(COLOURS).save(file, 'PNG',
-                                                      optimize=True)
+        picture.convert('RGB').quantize(256).save(file, 'PNG', optimize=True)
         data['image/png'] = b64encode(file.getvalue()).decode()
     return output
 
