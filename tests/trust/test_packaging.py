@@ -203,6 +203,6 @@ def test_changelog_and_citation_tell_of_this_version():
     from mmacda import __version__
     changelog = (ROOT / 'docs/changelog.md').read_text(encoding='utf-8')
     newest = changelog.split('\n## ')[1]
-    assert newest.startswith(f'{__version__} ')
+    assert newest.startswith(f'{__version__}\n')
     citation = (ROOT / 'CITATION.cff').read_text(encoding='utf-8')
     assert f'\nversion: {__version__}\n' in citation
