@@ -106,7 +106,7 @@ def _titled(panel: np.ndarray, title: str) -> np.ndarray:
 def _colour_bar(height: int, peak: float) -> np.ndarray:
     """What the colours mean, as high as the panels with their titles."""
     bar = np.full((height, BAR, 3), 255, np.uint8)
-    _write(bar, 'people per', (4, 12), 11, BAR - 8)
+    _write(bar, 'count per', (4, 12), 11, BAR - 8)
     _write(bar, 'pixel', (4, 24), 11, BAR - 8)
     # The root of the density goes with the colour, as in the maps.
     inside = bar[STRIP:]
