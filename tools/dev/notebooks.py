@@ -49,13 +49,19 @@ def execute(path: Path) -> None:
         cell.metadata.pop('execution', None)
         if cell.cell_type == 'code':
             cell.outputs = [reduced(output) for output in cell.outputs
-                            if output.get('name') != 'stderr']
+                            if output.get('name') != 'stderr'
+                            and not is_empty(output)]
     text = nbformat.writes(notebook)
     if len(text) > LARGEST:
         raise ValueError(f'{path} would have {len(text)} bytes, more than '
                          f'{LARGEST}: draw less')
     with whole_file(str(path), 'w') as file:
         file.write(text + '\n')
+
+
+def is_empty(output: Any) -> bool:
+    """What a bar of progress leaves where there is no terminal."""
+    return output.get('data', {}).get('text/plain') == ''
 
 
 def reduced(output: Any) -> Any:
