@@ -16,21 +16,21 @@ endef
 # Keeps the trainings that are finished: make demo FRESH=1 trains them anew.
 demo:
 	$(call set_up,demo)
-	@.venv/demo/bin/python -W ignore tools/experiments/demo.py --out-dir work_dirs/demo $(if $(FRESH),--fresh)
+	@.venv/demo/bin/python tools/experiments/demo.py --out-dir work_dirs/demo $(if $(FRESH),--fresh)
 
 # Denoising and super-resolution of photographs: about 15 minutes on 2 quiet
 # cores; make demo-restoration SEEDS=3 repeats every training, FRESH=1 does
 # not keep those that are finished.
 demo-restoration:
 	$(call set_up,full)
-	@.venv/full/bin/python -W ignore tools/experiments/demo_restoration.py --out-dir work_dirs/demo-restoration --seeds $(or $(SEEDS),1) $(if $(FRESH),--fresh)
+	@.venv/full/bin/python tools/experiments/demo_restoration.py --out-dir work_dirs/demo-restoration --seeds $(or $(SEEDS),1) $(if $(FRESH),--fresh)
 
 # ACDA beside its twins on real data, in the background for hours; an
 # interrupted call goes on where it ended, and every finished training leaves a
 # record: make evidence EXPERIMENT=cifar SEEDS=3 BUDGET=0.5 THREADS=1
 evidence:
 	$(call set_up,full)
-	@$(if $(THREADS),OMP_NUM_THREADS=$(THREADS)) .venv/full/bin/python -W ignore -m tools.experiments.evidence $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) --seeds $(or $(SEEDS),3) --budget $(or $(BUDGET),1) $(if $(THREADS),--threads $(THREADS)) $(EVIDENCE_ARGS)
+	@$(if $(THREADS),OMP_NUM_THREADS=$(THREADS)) .venv/full/bin/python -m tools.experiments.evidence $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) --seeds $(or $(SEEDS),3) --budget $(or $(BUDGET),1) $(if $(THREADS),--threads $(THREADS)) $(EVIDENCE_ARGS)
 
 # Two processes of one thread each: make test WORKERS=8 on a larger machine.
 test:

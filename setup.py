@@ -117,8 +117,10 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=('mmacda', 'mmacda.*')),
     package_data={
-        'mmacda': ['ops/backends/native/csrc/*', 'visualization/explorer/*.*',
-                   'packaged/*']
+        'mmacda': [
+            'py.typed', 'ops/backends/native/csrc/*',
+            'visualization/explorer/*.*', 'packaged/*'
+        ]
     },
     python_requires='>=3.8',
     # PyTorch, MMEngine and MMCV are the user's own: see the extras.

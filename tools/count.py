@@ -8,6 +8,11 @@ Each count is printed as soon as it is known. A photo that cannot be read is
 named on the error stream and the others are counted; the exit code is then 1.
 """
 import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(abspath(__file__))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 from argparse import Namespace
 
 from mmacda.apis import CrowdCountingInferencer

@@ -2,6 +2,12 @@
 
     python tools/export_onnx.py CONFIG CHECKPOINT --out model.onnx
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(abspath(__file__))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 from argparse import Namespace
 
 from mmacda.apis.command_line import (CommandParser, add_cfg_options,

@@ -10,8 +10,13 @@ PNG, TIFF, JPEG and WebP stay what they are, others become PNG. A photo that
 cannot be used is named on the error stream and the others are restored; the
 exit code is then 1.
 """
-import os.path as osp
 import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(abspath(__file__))))
+import tools.begin  # noqa: F401  before what takes seconds
+
+import os.path as osp
 from argparse import Namespace
 from typing import List, Tuple
 

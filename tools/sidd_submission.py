@@ -2,6 +2,12 @@
 
     python tools/sidd_submission.py CONFIG CHECKPOINT BLOCKS.mat --out out.csv
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(abspath(__file__))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 import time
 from argparse import Namespace
 from pathlib import Path

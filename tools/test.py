@@ -2,6 +2,12 @@
 
     python tools/test.py CONFIG CHECKPOINT --show-dir work_dirs/drawn
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(abspath(__file__))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 from argparse import Namespace
 from typing import Optional
 

@@ -2,6 +2,12 @@
 
     python tools/train.py configs/lenet/lenet-acda_digits.py
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(abspath(__file__))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 import os.path as osp
 from argparse import Namespace
 

@@ -1,18 +1,23 @@
 """Print the claims of tests/trust/claims.yml beside what tests measured.
 
-Runs the tests that are marked `trust`, and writes the table to
-work_dirs/trust as Markdown and CSV. Needs a checkout with its tests.
-
     python tools/trust.py           # quick tests, and long ones run before
     python tools/trust.py --long    # all of them
     python tools/trust.py --no-run  # what was measured before
+
+Runs the tests that are marked `trust`, and writes the table to
+work_dirs/trust as Markdown and CSV. Needs a checkout with its tests.
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(abspath(__file__))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 import csv
 import io
 import json
 import os
 import subprocess
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Dict, List

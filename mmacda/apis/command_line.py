@@ -35,6 +35,14 @@ class CommandParser(ArgumentParser):
         super().__init__(
             description=doc, formatter_class=RawDescriptionHelpFormatter)
 
+    def format_help(self) -> str:
+        """What the tool does and its example, then the usage and the rest."""
+        usage, text = self.format_usage(), super().format_help()
+        text = text[len(usage):].lstrip('\n')
+        doc = f'{(self.description or "").strip()}\n\n'
+        return doc + usage + '\n' + text[len(doc):] \
+            if text.startswith(doc) else usage + '\n' + text
+
     def error(self, message: str) -> NoReturn:
         """End with one sentence, where argparse prints the usage first."""
         self.exit(

@@ -16,6 +16,7 @@ from mmacda.registry_types import is_subtype, is_type
 
 from .command_line import UsageError, add_cfg_options, output_folder
 from .read_config import read_config
+from .terminal import ToolRunner
 
 # What MMEngine's launchers read the process's device from.
 DEVICE_VARIABLES = dict(
@@ -138,7 +139,7 @@ def build_runner(cfg: Config, args: Namespace) -> Runner:
         _launch_on_cpus(cfg)
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    return ToolRunner.from_cfg(cfg)
 
 
 def _launch_on_cpus(cfg: Config) -> None:

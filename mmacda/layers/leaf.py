@@ -1,13 +1,16 @@
 """Layers that torch.fx records as one step, as it does those of PyTorch."""
 from functools import wraps
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar, cast
 
 import torch.nn as nn
 
 from ..ops.tracing import is_symbolic
 
 
-def traced_as_leaf(forward: Callable) -> Callable:
+Forward = TypeVar('Forward', bound=Callable[..., Any])
+
+
+def traced_as_leaf(forward: Forward) -> Forward:
     """Decorate the ``forward`` of a layer that is one node of a graph.
 
     Its checks need sizes, which no symbolic value has, and what follows it
@@ -26,4 +29,4 @@ def traced_as_leaf(forward: Callable) -> Callable:
             return x.tracer.create_proxy('call_module', path, (x, ), {})
         return forward(self, x)
 
-    return forward_or_record
+    return cast(Forward, forward_or_record)

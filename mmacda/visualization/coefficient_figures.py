@@ -7,16 +7,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.patheffects import withStroke
 
-from .figures import COLOURS, new_figure
-
-# Readable with every common colour vision deficiency and in grey.
-ENERGY_MAP, SIGNED_MAP = 'viridis', 'PuOr_r'
-NEGATIVE, POSITIVE = '#542788', '#b35806'  # the ends of SIGNED_MAP
+from .figures import new_figure
+from .look import (AMOUNT, COLOURS, GREY, NEGATIVE, OUTSIDE, POSITIVE, SIGNED,
+                   SMALL, in_one_look, one_look)
 
 
 def to_array(figure: Figure) -> np.ndarray:
     """A figure as RGB pixels, uint8 of shape (H, W, 3)."""
-    figure.canvas.draw()
+    with one_look():
+        figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
 
 
@@ -25,17 +24,18 @@ def show(axis: Axes, image: np.ndarray, title: str = '', **kwargs):
     axis.set_xticks([])
     axis.set_yticks([])
     if title:
-        axis.set_title(title, fontsize=9)
-    return axis.imshow(image, interpolation='nearest', **kwargs)
+        axis.set_title(title)
+    return axis.imshow(image, **kwargs)
 
 
 def show_signed(axis: Axes, image: np.ndarray, title: str = '',
                 limit: Optional[float] = None):
     """Signed values, zero in the middle of the colours."""
     limit = limit or max(float(np.abs(image).max()), 1e-12)
-    return show(axis, image, title, cmap=SIGNED_MAP, vmin=-limit, vmax=limit)
+    return show(axis, image, title, cmap=SIGNED, vmin=-limit, vmax=limit)
 
 
+@in_one_look
 def draw_scale_maps(layers: Dict[str, Dict[int, np.ndarray]],
                     image: Optional[np.ndarray] = None) -> Figure:
     """Energy of the basis coefficients, a map per scale (Figure 7).
@@ -52,15 +52,15 @@ def draw_scale_maps(layers: Dict[str, Dict[int, np.ndarray]],
     axes = figure.subplots(len(layers), columns, squeeze=False)
     for line, (name, energies) in zip(axes, layers.items()):
         if lead:
-            show(line[0], image, 'image', cmap='gray')
-        line[0].set_ylabel(name, fontsize=8)
+            show(line[0], image, 'image', cmap=GREY)
+        line[0].set_ylabel(name)
         total = max(sum(float(e.sum()) for e in energies.values()), 1e-30)
         limit = max(float(e.max()) for e in energies.values())
         for axis, (scale, energy) in zip(line[lead:], energies.items()):
             share = float(energy.sum()) / total
             shown = show(
                 axis, energy, f'scale {scale}: {share:.0%} of the energy',
-                cmap=ENERGY_MAP, vmin=0, vmax=limit or 1)
+                cmap=AMOUNT, vmin=0, vmax=limit or 1)
         for axis in line[lead + len(energies):]:
             axis.set_axis_off()
         figure.colorbar(
@@ -69,6 +69,7 @@ def draw_scale_maps(layers: Dict[str, Dict[int, np.ndarray]],
     return figure
 
 
+@in_one_look
 def draw_receptive_fields(
         image: np.ndarray, fields: Sequence[np.ndarray],
         moments: Sequence[Tuple[float, float, float]],
@@ -88,7 +89,7 @@ def draw_receptive_fields(
     axes = figure.subplots(1, columns, squeeze=False)[0]
     show(axes[0], image, 'whole image')
     axes[0].set_xlabel('circles: root mean square radii\nsquares: the crops',
-                       fontsize=7)
+                       fontsize=SMALL)
     visible = [withStroke(linewidth=3, foreground='white')]
     half = max(6, *(int(np.ceil(4 * radius)) for _, _, radius in moments))
     for n, (row, column, radius) in enumerate(moments):
@@ -108,27 +109,28 @@ def draw_receptive_fields(
             zip(axes[1:], fields, moments, shares)):
         shown = show(
             axis, field / max(float(field.max()), 1e-30),
-            f'{n + 1}: radius {radius:.1f} pixels', cmap=ENERGY_MAP,
+            f'{n + 1}: radius {radius:.1f} pixels', cmap=AMOUNT,
             vmin=0, vmax=1)
         row, column = round(row), round(column)
         axis.set(xlim=(column - half - .5, column + half + .5),
-                 ylim=(row + half + .5, row - half - .5), facecolor='#e8ebef',
+                 ylim=(row + half + .5, row - half - .5), facecolor=OUTSIDE,
                  xticks=(column - half, column, column + half),
                  yticks=(row - half, row, row + half))
-        axis.tick_params(labelsize=6, length=2)
+        axis.tick_params(length=2)
         for spine in axis.spines.values():
             spine.set(color=COLOURS[n % len(COLOURS)], lw=2)
         axis.set_xlabel(
             f'column; crop of {2 * half + 1} x {2 * half + 1} pixels\n'
             'energy at scale ' + ', '.join(
                 f'{scale}: {value:.0%}' for scale, value in share.items()),
-            fontsize=7)
-    axes[1].set_ylabel('row of the image', fontsize=7)
+            fontsize=SMALL)
+    axes[1].set_ylabel('row of the image', fontsize=SMALL)
     _small_bar(figure, shown, axes[1:], 'norm of the gradient,\nrelative to '
                'its largest')
     return figure
 
 
+@in_one_look
 def draw_bases(sets: Dict[int, np.ndarray], kept: int) -> Figure:
     """Multi-scale Fourier-Bessel bases (Figure B).
 
@@ -140,7 +142,7 @@ def draw_bases(sets: Dict[int, np.ndarray], kept: int) -> Figure:
     figure = new_figure(0.85 * columns + 1.3, 1.02 * len(sets) + 0.45)
     axes = figure.subplots(len(sets), columns, squeeze=False)
     for line, (scale, elements) in zip(axes, sets.items()):
-        line[0].set_ylabel(f'{scale} x {scale} pixels', fontsize=8)
+        line[0].set_ylabel(f'{scale} x {scale} pixels')
         limit = max(float(np.abs(elements).max()), 1e-12)
         for n, axis in enumerate(line):
             if n >= len(elements):
@@ -153,11 +155,11 @@ def draw_bases(sets: Dict[int, np.ndarray], kept: int) -> Figure:
         _small_bar(figure, shown, line, 'value')
     if kept:
         figure.suptitle(
-            f'framed: the first {kept} of each set, which a layer keeps',
-            fontsize=9)
+            f'framed: the first {kept} of each set, which a layer keeps')
     return figure
 
 
+@in_one_look
 def draw_decomposition(filters: np.ndarray, composition: np.ndarray,
                        atoms: np.ndarray, coefficients: np.ndarray,
                        bases: np.ndarray, scales: Sequence[int],
@@ -178,11 +180,11 @@ def draw_decomposition(filters: np.ndarray, composition: np.ndarray,
                         0.95 * (count + 1) + 0.7)
     grid = figure.add_gridspec(
         count + 1, columns + 6, height_ratios=[1] * (count + 1))
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(title)
     side = filters.shape[-1]
     axis = figure.add_subplot(grid[1:, :4])
     shown = show_signed(axis, filters, 'filter = sum of A x atoms')
-    axis.set_xlabel(f'{side} x {side} pixels', fontsize=8)
+    axis.set_xlabel(f'{side} x {side} pixels')
     figure.colorbar(shown, ax=axis, location='left', fraction=0.05,
                     shrink=0.5, label='weight of a pixel')
     line = []
@@ -190,7 +192,7 @@ def draw_decomposition(filters: np.ndarray, composition: np.ndarray,
         line.append(figure.add_subplot(grid[0, 6 + n]))
         largest = max(float(np.abs(bases[n]).max()), 1e-12)
         shown = show_signed(line[-1], bases[n] / largest, f'{scales[n]}', 1)
-    line[0].set_ylabel('bases\nby scale', fontsize=8)
+    line[0].set_ylabel('bases\nby scale')
     _small_bar(figure, shown, line, 'of its largest')
     limit = float(np.abs(atoms).max()) or None
     bars = float(np.abs(coefficients).max()) * 1.05 or 1.
@@ -198,17 +200,16 @@ def draw_decomposition(filters: np.ndarray, composition: np.ndarray,
     for m in range(count):
         left.append(figure.add_subplot(grid[m + 1, 4:6]))
         shown = show_signed(left[-1], atoms[m], limit=limit)
-        left[-1].set_ylabel(f'A {composition[m]:+.3f}', fontsize=8)
+        left[-1].set_ylabel(f'A {composition[m]:+.3f}')
         axis = figure.add_subplot(grid[m + 1, 6:])
         colours = np.where(coefficients[m] < 0, NEGATIVE, POSITIVE)
         axis.bar(range(columns), coefficients[m], color=colours, width=0.7)
         axis.axhline(0, color='black', lw=0.6)
         axis.set(xlim=(-.5, columns - .5), ylim=(-bars, bars), xticks=[])
-        axis.tick_params(labelsize=7)
         right.append(axis)
-    left[0].set_title('atoms', fontsize=9)
+    left[0].set_title('atoms')
     right[0].set_title('basis coefficients of the atom on the left, of the '
-                       'basis above', fontsize=9)
+                       'basis above')
     _small_bar(figure, shown, right, 'value of atoms')
     return figure
 
@@ -217,5 +218,4 @@ def _small_bar(figure: Figure, shown, axes: Sequence[Axes],
                label: str) -> None:
     bar = figure.colorbar(shown, ax=axes, pad=0.005, aspect=20,
                           fraction=0.012, shrink=1)
-    bar.set_label(label, fontsize=7)
-    bar.ax.tick_params(labelsize=7)
+    bar.set_label(label, fontsize=SMALL)

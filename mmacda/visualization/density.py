@@ -3,11 +3,11 @@ from typing import Dict, Optional, Tuple
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw
 
 from ..io import whole_path
 
-# Readable with every common colour vision deficiency, and in grey.
-COLORMAP = cv2.COLORMAP_INFERNO
+COLORMAP = cv2.COLORMAP_INFERNO  # HEAT of the figures' look
 MIN_SIDE, MAX_SIDE = 256, 1024  # of a panel, in pixels
 STRIP = 28  # height of the strip with the text, in pixels
 BAR = 84  # width of the colour bar, in pixels
@@ -99,15 +99,15 @@ def side_by_side(pictures: Dict[str, np.ndarray], like: str) -> np.ndarray:
 def _titled(panel: np.ndarray, title: str) -> np.ndarray:
     strip = np.full((STRIP, panel.shape[1], 3), 255, np.uint8)
     room = panel.shape[1] - 8
-    _write(strip, title, (4, 20), 0.6, room)
+    _write(strip, title, (4, 20), 15, room)
     return np.concatenate([strip, panel])
 
 
 def _colour_bar(height: int, peak: float) -> np.ndarray:
     """What the colours mean, as high as the panels with their titles."""
     bar = np.full((height, BAR, 3), 255, np.uint8)
-    _write(bar, 'people per', (4, 12), 0.4, BAR - 8)
-    _write(bar, 'pixel', (4, 25), 0.4, BAR - 8)
+    _write(bar, 'count per', (4, 12), 11, BAR - 8)
+    _write(bar, 'pixel', (4, 24), 11, BAR - 8)
     # The root of the density goes with the colour, as in the maps.
     inside = bar[STRIP:]
     top, bottom = 6, len(inside) - 6
@@ -121,16 +121,20 @@ def _colour_bar(height: int, peak: float) -> np.ndarray:
         row = round(bottom - 1 - (bottom - 1 - top) * n / ticks)
         inside[row, 20:24] = 0
         text = f'{peak * (n / ticks)**2:.2g}'
-        _write(inside, text, (27, row + 4), 0.38, BAR - 30)
+        _write(inside, text, (27, row + 4), 11, BAR - 30)
     return bar
 
 
 def _write(image: np.ndarray, text: str, position: Tuple[int, int],
-           size: float, room: int) -> None:
-    """Black text, smaller where there is no room for it."""
-    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
-    cv2.putText(image, text, position, cv2.FONT_HERSHEY_SIMPLEX,
-                size * min(1, room / width), (0, 0, 0), 1, cv2.LINE_AA)
+           size: int, room: int) -> None:
+    """Black text from a point of its base line, smaller where room lacks."""
+    from .look import pixel_font  # matplotlib, which importing leaves out
+    width = max(1, pixel_font(size).getlength(text))
+    drawn = Image.fromarray(image)
+    ImageDraw.Draw(drawn).text(
+        position, text, (0, 0, 0), anchor='ls',
+        font=pixel_font(max(1, int(size * min(1, room / width)))))
+    image[:] = np.asarray(drawn)
 
 
 def save_picture(picture: np.ndarray, path: str) -> None:

@@ -8,11 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..io import whole_path
+from .look import COLOURS, DASHES, GREY, HEAT, in_one_look, one_look
 
-# Distinguishable with every common colour vision deficiency (Okabe and Ito).
-COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9',
-           '#000000')
-MARKERS = 'osD^v*P'
 # Ending to the options by which matplotlib writes it: the same bytes each
 # time, and text in PDF and SVG as text.
 FORMATS = {
@@ -50,7 +47,8 @@ def save_figure(figure: Figure, path: str, dpi: int = DPI) -> None:
     if ending not in FORMATS:
         raise ValueError(f'{path} must end in one of {", ".join(FORMATS)}, '
                          'which chooses the format')
-    with whole_path(path) as temporary, rc_context(TEXT_AS_TEXT):
+    # Ticks take their look when they are drawn.
+    with whole_path(path) as temporary, one_look(), rc_context(TEXT_AS_TEXT):
         figure.savefig(temporary, dpi=dpi, **FORMATS[ending])
 
 
@@ -61,6 +59,7 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+@in_one_look
 def draw_detection(rows: Sequence[Dict[str, np.ndarray]],
                    row_labels: Sequence[str]) -> Figure:
     """Maps side by side, a row per input (paper, Figure 6).
@@ -77,10 +76,10 @@ def draw_detection(rows: Sequence[Dict[str, np.ndarray]],
     for row, label, line in zip(rows, row_labels, axes):
         line[0].set_ylabel(label)
         for n, (axis, (title, image)) in enumerate(zip(line, row.items())):
-            limits = dict(cmap='gray') if n == 0 else dict(
-                cmap='magma', vmin=0, vmax=1)
-            shown = axis.imshow(image, interpolation='nearest', **limits)
-            axis.set_title(title, fontsize=10)
+            limits = dict(cmap=GREY) if n == 0 else dict(
+                cmap=HEAT, vmin=0, vmax=1)
+            shown = axis.imshow(image, **limits)
+            axis.set_title(title)
             axis.set_xticks([])
             axis.set_yticks([])
         figure.colorbar(
@@ -88,6 +87,7 @@ def draw_detection(rows: Sequence[Dict[str, np.ndarray]],
     return figure
 
 
+@in_one_look
 def draw_curves(curves: Dict[str, np.ndarray],
                 x_label: str,
                 y_label: str,
@@ -105,15 +105,15 @@ def draw_curves(curves: Dict[str, np.ndarray],
     for n, (colour, (name, values)) in enumerate(
             zip(COLOURS, curves.items())):
         steps = np.arange(1, values.shape[1] + 1)
-        style = ('-', '--', '-.', ':')[n % 4]
-        axis.plot(steps, values.mean(0), style, color=colour, label=name)
+        axis.plot(steps, values.mean(0), DASHES[n % len(DASHES)],
+                  color=colour, label=name)
         axis.fill_between(
             steps, values.min(0), values.max(0), color=colour, alpha=0.2)
     axis.set_xlabel(x_label)
     axis.set_ylabel(y_label)
     axis.set_ylim(bottom=0)
-    axis.grid(alpha=0.3)
+    axis.grid()
     axis.legend()
     if title:
-        axis.set_title(title, fontsize=10)
+        axis.set_title(title)
     return figure

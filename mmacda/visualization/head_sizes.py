@@ -9,7 +9,8 @@ from torch import Tensor
 
 from .capture import CapturedLayer, CoefficientCapture, Layers
 from .coefficients import scale_energies
-from .figures import COLOURS, MARKERS, new_figure
+from .figures import new_figure
+from .look import COLOURS, MARKERS, in_one_look
 
 BINS = 8  # of equally many heads
 TICKS = (4, 8, 16, 32, 64)  # pixels
@@ -89,6 +90,7 @@ def scales_at_heads(model: nn.Module,
     }
 
 
+@in_one_look
 def draw_head_scales(sizes: np.ndarray, layers: Dict[str, HeadScales],
                      correlations: Dict[str, float]) -> Figure:
     """Median share of each scale against the size of the head.
@@ -111,17 +113,17 @@ def draw_head_scales(sizes: np.ndarray, layers: Dict[str, HeadScales],
                 [np.quantile(shares[part], (0.25, 0.5, 0.75))
                  for part in parts]).T
             axis.plot(centres, middle, MARKERS[n % len(MARKERS)] + '-',
-                      color=colour, ms=4,
+                      color=colour,
                       label=f'scale {scale}')
             axis.fill_between(centres, low, high, color=colour, alpha=0.2)
         axis.set_title(f'{name}\nrank correlation '
-                       f'{correlations[name]:+.2f}', fontsize=9)
+                       f'{correlations[name]:+.2f}')
         axis.set_xscale('log')
         axis.set_xticks(TICKS, [str(tick) for tick in TICKS])
         axis.minorticks_off()
         axis.set_xlabel('height of the head in pixels')
-        axis.grid(alpha=0.3)
+        axis.grid()
     axes[0].set_ylabel('share of the energy\n(median; band: quartiles)')
     most = max(axes, key=lambda axis: len(axis.lines))
-    most.legend(fontsize=8)
+    most.legend()
     return figure

@@ -4,11 +4,13 @@ from typing import Dict, Tuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from .figures import COLOURS, MARKERS, new_figure
+from .figures import new_figure
+from .look import COLOURS, MARKERS, SMALL, in_one_look
 
 UNITS = dict(PSNR=' in dB')
 
 
+@in_one_look
 def draw_diversity(layers: Dict[str, Dict[str, Tuple[float, float]]],
                    subject: str) -> Figure:
     """Cosine distance within images, by layer and scale (Section A.5).
@@ -38,7 +40,7 @@ def draw_diversity(layers: Dict[str, Dict[str, Tuple[float, float]]],
                 ecolor='black', elinewidth=1.2, capsize=3, zorder=3)
             text = 'no value' if mean != mean else \
                 f'{mean:.4f} \u00b1 {error:.4f}'
-            axis.annotate(text, (1, row), (5, 0), fontsize=7, va='center',
+            axis.annotate(text, (1, row), (5, 0), fontsize=SMALL, va='center',
                           xycoords=('axes fraction', 'data'),
                           textcoords='offset points')
             row += 1
@@ -48,9 +50,9 @@ def draw_diversity(layers: Dict[str, Dict[str, Tuple[float, float]]],
         handles.values(),
         ['mean over scales' if scale == 'mean' else f'scale {scale}'
          for scale in handles],
-        fontsize=7, loc='lower left', bbox_to_anchor=(0, 1), ncols=4,
+        loc='lower left', bbox_to_anchor=(0, 1), ncols=4,
         frameon=False)
-    axis.set_yticks(ticks, list(layers), fontsize=8)
+    axis.set_yticks(ticks, list(layers))
     ends = [end for values in layers.values()
             for mean, error in values.values()
             for end in (mean - np.nan_to_num(error),
@@ -58,13 +60,14 @@ def draw_diversity(layers: Dict[str, Dict[str, Tuple[float, float]]],
     low, high = min(ends, default=0), max(ends, default=1)
     margin = 0.06 * max(high - low, 0.02)
     axis.set(ylim=(row - .8, -.8), xlim=(low - margin, high + margin))
-    axis.grid(axis='x', alpha=0.3)
+    axis.grid(axis='x')
     axis.set_xlabel('mean pairwise cosine distance within an image, 0 to 1 '
-                    '(black bars: standard error)', fontsize=8)
-    axis.set_title(subject, fontsize=9, pad=20)
+                    '(black bars: standard error)')
+    axis.set_title(subject, pad=22)
     return figure
 
 
+@in_one_look
 def draw_ablation(
         results: Dict[Tuple[int, int], Dict[str, float]]) -> Figure:
     """Quality by the numbers of atoms and of scales (Table B).
@@ -94,6 +97,6 @@ def draw_ablation(
                     label=f'{fixed} {other}')
             axis.set_xlabel(f'number of {name}')
             axis.set_xticks(sorted({cell[kind] for cell in results}))
-            axis.grid(alpha=0.3)
-            axis.legend(fontsize=7)
+            axis.grid()
+            axis.legend()
     return figure

@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .figures import COLOURS, new_figure
+from .figures import new_figure
+from .look import AMOUNT, COLOURS, in_one_look
 
 CELL = 2.1  # inches
 
@@ -28,6 +29,7 @@ class CropRow(NamedTuple):
     notes: Dict[str, str]
 
 
+@in_one_look
 def draw_crops(rows: Sequence[CropRow], side: int, title: str) -> Figure:
     """Each photograph with a frame, and what is in the frame, side by side.
 
@@ -47,7 +49,7 @@ def draw_crops(rows: Sequence[CropRow], side: int, title: str) -> Figure:
     for index, (row, line) in enumerate(zip(rows, axes)):
         top, left = row.corner
         _show(line[0], row.photograph)
-        line[0].set_xlabel(f'frame: {side} x {side} pixels', fontsize=9)
+        line[0].set_xlabel(f'frame: {side} x {side} pixels')
         line[0].add_patch(
             Rectangle((left - 0.5, top - 0.5),
                       side,
@@ -58,13 +60,14 @@ def draw_crops(rows: Sequence[CropRow], side: int, title: str) -> Figure:
         for name, axis in zip(titles, line[1:]):
             crop = row.versions[name][top:top + side, left:left + side]
             _show(axis, crop)
-            axis.set_xlabel(row.notes.get(name, ''), fontsize=9)
+            axis.set_xlabel(row.notes.get(name, ''))
             if index == 0:
-                axis.set_title(name, fontsize=10)
-    figure.suptitle(title, fontsize=11)
+                axis.set_title(name)
+    figure.suptitle(title)
     return figure
 
 
+@in_one_look
 def draw_noise_level(noisy: np.ndarray,
                      predicted: np.ndarray,
                      measured: Optional[np.ndarray] = None) -> Figure:
@@ -89,10 +92,10 @@ def draw_noise_level(noisy: np.ndarray,
                         cell * height / width + 0.5)
     axes = figure.subplots(1, 1 + len(maps))
     _show(axes[0], noisy)
-    axes[0].set_title('noisy photograph', fontsize=10)
+    axes[0].set_title('noisy photograph')
     for axis, (name, values) in zip(axes[1:], maps.items()):
-        image = _show(axis, values, cmap='viridis', vmin=0, vmax=limit)
-        axis.set_title(name, fontsize=10)
+        image = _show(axis, values, cmap=AMOUNT, vmin=0, vmax=limit)
+        axis.set_title(name)
     figure.colorbar(
         image,
         ax=axes[-1],
@@ -104,4 +107,4 @@ def draw_noise_level(noisy: np.ndarray,
 def _show(axis: Axes, image: np.ndarray, **options):
     axis.set_xticks([])
     axis.set_yticks([])
-    return axis.imshow(image, interpolation='nearest', **options)
+    return axis.imshow(image, **options)

@@ -49,7 +49,10 @@ def test_docstring_is_a_sentence_and_an_example(tool):
     assert re.match(r'[A-Z].*[.:]$', lines[0]), lines[0]
     assert all(len(line) < 80 for line in lines), 'an escaped line end?'
     if tool != 'benchmarks/child.py':
-        example = next(line for line in lines if 'python' in line)
+        # Right after the sentence, which may take two lines.
+        start = lines.index('')
+        assert start <= 2, lines[:4]
+        example = lines[start + 1]
         assert re.match(r'    (python\S*|.*\| python) ', example), example
         assert tool in example or 'python -m' in example
 
@@ -58,8 +61,9 @@ def test_docstring_is_a_sentence_and_an_example(tool):
 def test_help_begins_with_the_example(run, tool):
     code, text, _ = run(tool, '--help')
     assert code == 0
-    text = text.split('\n\n', 1)[1]  # usage
-    assert '\n    python ' in text[:text.index('options:')]
+    sentence, example, rest = text.split('\n\n', 2)
+    assert sentence.count('\n') < 2 and example.startswith('    python ')
+    assert 'usage: ' in rest[:rest.index('options:')]
 
 
 @pytest.mark.parametrize('tool', COMMANDS)

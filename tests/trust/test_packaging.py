@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import venv
 import zipfile
@@ -61,7 +62,8 @@ def wheel(sdist, tmp_path_factory):
 def test_wheel_of_the_sdist_holds_all_that_is_used(wheel, figure):
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in sorted((ROOT / 'mmacda').rglob('*')):
-        if path.suffix in ('.py', '.c', '.h') and '.mim' not in path.parts:
+        if path.suffix in ('.py', '.c', '.h', '.typed') \
+                and '.mim' not in path.parts:
             assert str(path.relative_to(ROOT)) in names
     configs = [p for p in (ROOT / 'configs').rglob('*') if p.is_file()
                and p.suffix in ('.py', '.yml', '.md')]
@@ -146,9 +148,61 @@ def test_mim_finds_configs_and_tools(environment, tmp_path, figure):
            'trains, one epoch')
 
 
+USER = """
+import torch
+from mmacda.checkpoints import load_checkpoint
+from mmacda.layers import ACDAConv, replace_convs
+from mmacda.ops import adaptive_conv2d, fourier_bessel_bases
+from mmacda.visualization import find_layers
+
+layer = ACDAConv(8, 16, 3, padding=1)
+image = torch.rand(1, 8, 9, 9)
+reveal_type(layer.forward(image))
+reveal_type(layer.num_atoms)
+reveal_type(fourier_bessel_bases((3, 5), 6))
+reveal_type(adaptive_conv2d(image, image, None, image))
+reveal_type(replace_convs(layer))
+reveal_type(load_checkpoint('epoch_1.pth'))
+reveal_type(find_layers(layer))
+ACDAConv('8', 16, 3)
+adaptive_conv2d(image, image, None, image, strides=2)
+"""
+SEEN = ('torch._tensor.Tensor', 'int', 'torch._tensor.Tensor',
+        'torch._tensor.Tensor', 'mmacda.layers.replace_report.ReplaceReport',
+        'dict[Any, Any]', 'dict[str, Any]')
+
+
+@pytest.mark.long
+@pytest.mark.trust('packaging/mypy')
+def test_mypy_of_a_user_sees_our_types(wheel, tmp_path):
+    """Of the installed wheel, by its py.typed, and no error of ours."""
+    pytest.importorskip('mypy')
+    venv.create(tmp_path / 'environment')
+    site, = (tmp_path / 'environment').glob('lib/python*/site-packages')
+    zipfile.ZipFile(wheel).extractall(site)
+    (site / 'all.pth').write_text(sysconfig.get_path('purelib'),
+                                  encoding='utf-8')
+    script = tmp_path / 'user.py'
+    script.write_text(USER, encoding='utf-8')
+    done = subprocess.run(
+        [sys.executable, '-m', 'mypy', '--python-executable',
+         tmp_path / 'environment/bin/python', '--cache-dir',
+         tmp_path / 'cache', script],
+        cwd=tmp_path, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    seen = [line.split('"')[1] for line in lines if 'Revealed' in line]
+    assert [name.replace('builtins.', '') for name in seen] == list(SEEN)
+    errors = [line for line in lines if ' error: ' in line]
+    assert len(errors) == 2 and all('user.py' in line for line in errors)
+    assert '"ACDAConv" has incompatible type "str"' in errors[0]
+    assert 'Unexpected keyword argument "strides"' in errors[1]
+
+
 @pytest.mark.trust('packaging/install')
-def test_changelog_tells_of_this_version():
+def test_changelog_and_citation_tell_of_this_version():
     from mmacda import __version__
-    changelog = (ROOT / 'README.md').read_text(
-        encoding='utf-8').split('## Changelog')[1]
-    assert f'| {__version__} |' in changelog.split('\n## ')[0]
+    changelog = (ROOT / 'docs/changelog.md').read_text(encoding='utf-8')
+    newest = changelog.split('\n## ')[1]
+    assert newest.startswith(f'{__version__}\n')
+    citation = (ROOT / 'CITATION.cff').read_text(encoding='utf-8')
+    assert f'\nversion: {__version__}\n' in citation

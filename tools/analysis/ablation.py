@@ -6,8 +6,13 @@ Trains ACDARestorer on degraded photographs that scikit-image ships, once per
 cell; cells that are done are kept, one that was interrupted goes on from its
 last checkpoint.
 """
-import os.path as osp
 import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
+import os.path as osp
 import time
 from argparse import Namespace
 from typing import Any, Dict, List, Sequence, Tuple
@@ -24,11 +29,9 @@ from mmacda.apis.command_line import (CommandParser, UsageError,
 from mmacda.apis.read_config import read_config
 from mmacda.visualization.figures import FORMATS, save_figure
 from mmacda.visualization.measurement_figures import draw_ablation
+from tools.experiments.finished import Outcome, Training, once
 
 ROOT = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
-sys.path.insert(0, ROOT)
-from tools.experiments.finished import Outcome, Training, once  # noqa: E402
-
 CONFIG = osp.join(ROOT, 'configs', 'real_sr',
                   'acda-restorer_photographs-x4.py')
 ATOMS, SCALES = (3, 5, 7, 9, 11, 13, 15), (1, 2, 3, 4, 5)

@@ -2,6 +2,12 @@
 
     python tools/analysis/atom_diversity.py CONFIG CHECKPOINT --split test
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 from argparse import Namespace
 from copy import deepcopy
 from typing import Any, Tuple

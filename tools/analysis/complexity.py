@@ -6,6 +6,12 @@ Without a CONFIG, prints Table 6 (one layer, 256 to 256 channels, a map of
 100 x 100 pixels) beside the paper's numbers. With one, counts a whole model;
 FLOPs are multiply-adds, as in the paper and in MMEngine's counter.
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 from argparse import SUPPRESS, Namespace
 from typing import Dict, Sequence, Tuple
 

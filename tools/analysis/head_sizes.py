@@ -2,6 +2,12 @@
 
     python tools/analysis/head_sizes.py CONFIG CHECKPOINT --out head_sizes.png
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 from argparse import Namespace
 
 import numpy as np

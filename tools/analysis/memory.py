@@ -1,13 +1,19 @@
 """Memory that a model needs for training: fixed, and per megapixel of input.
 
+    python tools/analysis/memory.py
+    python tools/analysis/memory.py my_config.py --size 512
+
 Prints what a forward pass in training keeps for backward, measured on a CPU
 in float32, beside what does not grow with the images: weights, gradients and
 the optimizer's state. Not in it: the temporary workspaces of forward and
 backward, and what CUDA itself takes.
-
-    python tools/analysis/memory.py
-    python tools/analysis/memory.py my_config.py --size 512
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 from argparse import SUPPRESS, Namespace
 from pathlib import Path
 from typing import Callable, Dict, NamedTuple, Optional, Tuple

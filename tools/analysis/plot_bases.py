@@ -4,6 +4,12 @@
 
 With a CONFIG, those of the first adaptive layer of its model.
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 from argparse import SUPPRESS, Namespace
 from typing import Dict
 

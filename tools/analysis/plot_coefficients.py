@@ -4,6 +4,12 @@ r"""Figure 7: energy of the basis coefficients, effective receptive fields.
         --config configs/patterns/acda_patterns.py \
         --checkpoint work_dirs/demo/acda_patterns/iter_500.pth
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 import os.path as osp
 from argparse import Namespace
 from typing import Dict

@@ -3,6 +3,12 @@ r"""Draw the noise level that a VariationalDenoiser predicts for a photograph.
     python tools/analysis/plot_noise_level.py noisy.png --config CONFIG \
         --checkpoint CHECKPOINT --out noise_level.png
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 from argparse import Namespace
 
 import numpy as np

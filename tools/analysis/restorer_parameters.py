@@ -6,6 +6,12 @@ The paper's restoration network has fewer parameters with ACDA than without.
 At these widths that takes the 1x1 atom generator, which is the restorer's
 default, and not the 3x3 one of the authors' release.
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 from argparse import Namespace
 
 from mmacda.apis.command_line import CommandParser, positive_int, run_command

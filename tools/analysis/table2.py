@@ -6,6 +6,12 @@ Parameters are counted here wherever a model can be built from mmpretrain's
 (CondConv: timm's) definitions. Error rates and the second column of
 parameters are the paper's.
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 from argparse import Namespace
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional

@@ -3,7 +3,6 @@ from typing import Dict, Sequence
 
 import torch
 
-from mmacda.io import whole_file
 from mmacda.testing.cases import Case
 from mmacda.testing.large_cases import paper_layer
 
@@ -18,6 +17,7 @@ SIDES = (32, 64, 128, 256, 1024)
 CHANNELS = (16, 64, 256, 512)
 NAMES = (CHOSEN, UNFOLD, *CONVS)
 LARGEST_UNFOLD_SIDE = 256  # 3 GiB forward and backward at 64 channels
+AXES = {'H*W': 'pixels of the map, H x W', 'C': 'channels, C'}
 LABELS = {CHOSEN: 'ACDA 7x7', UNFOLD: 'unfold + einsum'}
 
 
@@ -102,38 +102,41 @@ def _judge(report: Report, figures: dict, cases: dict) -> None:
 
 def plot(figures: dict, report: Report):
     """Draw time and memory over both axes; returns the picture's path."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    figure = Figure(figsize=(10, 7), layout='constrained')
-    FigureCanvasAgg(figure)
+    from mmacda.visualization.figures import new_figure, save_figure
+    from mmacda.visualization.look import one_look
+    kind = '' if report.dtype == 'float32' else f'-{report.dtype}'
+    path = report.folder / f'{SECTION}-{report.device}{kind}.png'
+    with one_look():
+        figure = new_figure(8.2, 5.8)
+        _draw_all(figure, figures, report)
+        save_figure(figure, str(path), 110)
+    return path
+
+
+def _draw_all(figure, figures: dict, report: Report) -> None:
     axes = figure.subplots(2, len(figures))
     for column, (axis, points) in enumerate(figures.items()):
         for row, (key, scale, label) in enumerate(
-            (('seconds', 1e3, 'forward + backward, ms'),
-             ('extra', 2**-20, 'extra memory, MiB'))):
+            (('seconds', 1e3, 'forward and backward, in ms'),
+             ('extra', 2**-20, 'extra memory, in MiB'))):
             _draw(axes[row][column], points, key, scale)
-            axes[row][column].set(xlabel=axis, ylabel=label)
+            axes[row][column].set(xlabel=AXES[axis], ylabel=label)
     axes[0][0].legend()
     run = report.environment
     figure.suptitle(
         f'{run["device"]}, {run["threads"]} threads, '
-        f'torch {run["torch"]}',
-        fontsize='medium')
-    kind = '' if report.dtype == 'float32' else f'-{report.dtype}'
-    path = report.folder / f'{SECTION}-{report.device}{kind}.png'
-    with whole_file(path) as file:
-        figure.savefig(file, format='png', dpi=120)
-    return path
+        f'torch {run["torch"]}')
 
 
 def _draw(axes, points: dict, key: str, scale: float) -> None:
-    for name in NAMES:
+    from mmacda.visualization.look import MARKERS
+    for name, marker in zip(NAMES, MARKERS):
         at = [x for x in sorted(points) if name in points[x]]
         axes.plot(
             at, [scale * points[x][name][key] for x in at],
-            'o-',
+            f'{marker}-',
             label=LABELS.get(name, f'{name[:-1]} {name[-1]}x{name[-1]}'))
     axes.set(xscale='log', yscale='log')
     axes.set_xticks(sorted(points), [f'{x:,}' for x in sorted(points)])
     axes.minorticks_off()
-    axes.grid(alpha=0.3)
+    axes.grid()

@@ -10,6 +10,11 @@ printed beside ours.
 import sys
 from os.path import abspath, dirname
 
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
+from os.path import abspath, dirname
+
 if __name__ == '__main__':
     # Not this folder: its operator.py would hide Python's own.
     sys.path[0] = dirname(dirname(dirname(abspath(__file__))))

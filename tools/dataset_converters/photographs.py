@@ -4,6 +4,12 @@
 
 Configs that read them do so on first use; this is for a look at them.
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 from argparse import Namespace
 
 from mmacda.apis.command_line import CommandParser, output_folder, run_command

@@ -4,6 +4,12 @@
 
 A repeated call goes on where the last one was interrupted.
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 import os
 from argparse import Namespace
 

@@ -7,6 +7,12 @@ each metafile lists every config of its folder, and the tables of the README
 say the same as the metafile. With ``--count``, the parameters and FLOPs of the
 metafile are counted anew from the configs.
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 import re
 import runpy
 from argparse import Namespace

@@ -1,12 +1,12 @@
 """Set up a virtual environment of this project, by its flavour.
 
-Uses nothing but Python's standard library. A finished environment carries a
-stamp and is left alone, without any network; an interrupted one is picked up.
-
     python3.11 tools/dev/environment.py full
     python3.11 tools/dev/environment.py torch --torch 2.13.0
     python3.11 tools/dev/environment.py forks --torch 2.14.1
     python3.13 tools/dev/environment.py python
+
+Uses nothing but Python's standard library. A finished environment carries a
+stamp and is left alone, without any network; an interrupted one is picked up.
 
 `frameworks`: mmdet, mmsegmentation and mmpose on top of `full`; `forks`:
 OpenMMLab's maintained continuation; `python`: any Python, all of the newest.

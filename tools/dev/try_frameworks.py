@@ -6,8 +6,13 @@ Runs tests/frameworks, each framework's own tools on each of our configs for
 it, and reads the table from the tests' report. --report FILE reads one that
 pytest has written before (--junit-xml). What follows a -- goes to pytest.
 """
-import subprocess
 import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
+import subprocess
 import xml.etree.ElementTree as ET
 from argparse import Namespace
 from pathlib import Path

@@ -1,19 +1,23 @@
 """Train a network with ACDA and its 3x3 twin on drawn crowds; compare them.
 
+    python tools/experiments/counting_comparison.py --seeds 3
+
 Each is trained with several seeds and tested with its last weights. Runs that
 are finished are not repeated, an interrupted one goes on where it was.
-
-    python tools/experiments/counting_comparison.py --seeds 3
 """
-import os.path as osp
 import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
+import os.path as osp
 from argparse import Namespace
 from typing import Dict, List
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS
-from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
@@ -22,13 +26,12 @@ from mmacda.apis.command_line import (CommandParser, add_cfg_options,
                                       output_folder, positive_int,
                                       run_command)
 from mmacda.apis.read_config import read_config
+from mmacda.apis.terminal import ExperimentRunner
 from mmacda.datasets.transforms import density_map
 from mmacda.visualization.density import draw_densities, save_picture
+from tools.experiments.finished import Outcome, Training, once
 
 ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..'))
-sys.path.insert(0, ROOT)
-from tools.experiments.finished import Outcome, Training, once  # noqa: E402
-
 CONFIGS = osp.join(ROOT, 'configs', 'counting')
 NETWORKS = {
     'ACDA': 'ad-resnet-s_synthetic.py',
@@ -50,7 +53,7 @@ def run(network: str, seed: int, args: Namespace, work_dir: str) -> dict:
     """The record of one run: the metrics of its test, and its seconds."""
 
     def train(cfg: Config) -> Outcome:
-        runner = Runner.from_cfg(cfg)
+        runner = ExperimentRunner.from_cfg(cfg)
         runner.train()
         metrics = runner.test()
         return Outcome(

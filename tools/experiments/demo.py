@@ -7,8 +7,13 @@
 
 Trainings that are finished are kept; --fresh trains them anew.
 """
-import os.path as osp
 import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
+import os.path as osp
 import time
 from argparse import Namespace
 from typing import Callable
@@ -25,14 +30,13 @@ from rich.table import Table
 from mmacda.apis.command_line import (CommandParser, output_folder,
                                       positive_int, run_command)
 from mmacda.apis.read_config import read_config
+from mmacda.apis.terminal import ExperimentRunner
 from mmacda.io import read_picture, whole_path
 from mmacda.visualization.figures import (SCREEN_DPI, draw_curves,
                                           draw_detection, save_figure)
+from tools.experiments.finished import Outcome, Training, once
 
 ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..'))
-sys.path.insert(0, ROOT)
-from tools.experiments.finished import Outcome, Training, once  # noqa: E402
-
 CONFIGS = osp.join(ROOT, 'configs')
 SHIFT = 20  # pixels, as in the paper
 MAPS, DIGIT = 'maps.npz', 'digit.png'  # in the folders of trainings
@@ -46,7 +50,7 @@ def train(experiment: str, row: str, config: str, work_dir: str,
     cfg.randomness = dict(seed=seed, deterministic=True)
 
     def run(cfg) -> Outcome:
-        runner = Runner.from_cfg(cfg)
+        runner = ExperimentRunner.from_cfg(cfg)
         runner.train()
         return find(runner)
 

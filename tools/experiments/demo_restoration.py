@@ -1,17 +1,22 @@
 """Restoration of real photographs: ACDA against its convolutional twin.
 
+    python tools/experiments/demo_restoration.py --out-dir work_dirs/photos
+
 Trains on degraded photographs that scikit-image ships, tests on others of
 them, prints PSNR and SSIM beside the input's and draws crops side by side:
 
 1. denoising: ACDA, its twin, and ACDA + VDNet;
 2. a stand-in for real super-resolution, x4: ACDA and its twin.
 
-    python tools/experiments/demo_restoration.py --out-dir work_dirs/photos
-
 What is finished is kept, an interrupted training goes on where it ended.
 """
-import os.path as osp
 import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
+import os.path as osp
 import time
 from argparse import Namespace
 from typing import Dict, List, NamedTuple, Tuple
@@ -28,17 +33,16 @@ from rich.table import Table
 from mmacda.apis.command_line import (CommandParser, output_folder,
                                       positive_int, run_command)
 from mmacda.apis.read_config import read_config
+from mmacda.apis.terminal import ExperimentRunner
 from mmacda.apis.noise_level import local_noise_level
 from mmacda.evaluation.image_quality import psnr, to_uint8
 from mmacda.io import read_picture, whole_path
 from mmacda.visualization.figures import SCREEN_DPI, save_figure
 from mmacda.visualization.restoration_figures import (CropRow, draw_crops,
                                                       draw_noise_level)
+from tools.experiments.finished import Outcome, Training, once
 
 ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..'))
-sys.path.insert(0, ROOT)
-from tools.experiments.finished import Outcome, Training, once  # noqa: E402
-
 CONFIGS = osp.join(ROOT, 'configs')
 CROP = 96  # pixels
 
@@ -119,7 +123,7 @@ def run(row: str, config: str, seed: int, task: Task,
     pictures = list(task.crops)
 
     def train(cfg: Config) -> Outcome:
-        runner = Runner.from_cfg(cfg)
+        runner = ExperimentRunner.from_cfg(cfg)
         runner.train()
         return Outcome(measure(runner, pictures))
 

@@ -6,9 +6,14 @@ Trains the network of the config (the digits by default), converts it with
 ReplaceConvs in several ways, and prints the accuracy of the original, right
 after the conversion, and after a few more epochs. What is finished is kept.
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 import copy
 import os.path as osp
-import sys
 from argparse import Namespace
 from statistics import mean
 from typing import Dict, Tuple
@@ -26,11 +31,9 @@ from mmacda.apis.load_model import build_model, load_weights
 from mmacda.apis.read_config import read_config
 from mmacda.layers import replace_convs
 from mmacda.models.replace_convs import init_quietly
+from tools.experiments.finished import Outcome, Training, once
 
 ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..'))
-sys.path.insert(0, ROOT)
-from tools.experiments.finished import Outcome, Training, once  # noqa: E402
-
 CONFIG = osp.join(ROOT, 'configs', 'replace',
                   'resnet18-small_1xb64_digits.py')
 PAPER = dict(type='ACDAConv', scales=(3, 5, 7))

@@ -110,10 +110,10 @@ def _colours() -> dict:
     """The figures' own colour maps."""
     from matplotlib import colormaps
 
-    from ..coefficient_figures import ENERGY_MAP, SIGNED_MAP
+    from ..look import AMOUNT, SIGNED
     steps = np.linspace(0, 1, 256)
-    energy = np.round(colormaps[ENERGY_MAP](steps)[:, :3] * 255)
-    signed = np.round(colormaps[SIGNED_MAP](steps[::15])[:, :3] * 255)
+    energy = np.round(colormaps[AMOUNT](steps)[:, :3] * 255)
+    signed = np.round(colormaps[SIGNED](steps[::15])[:, :3] * 255)
     return dict(
         energy=encode(energy.astype(np.uint8)),
         signed=[[position, 'rgb({:.0f},{:.0f},{:.0f})'.format(*colour)]

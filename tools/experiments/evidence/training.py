@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
 
 from mmacda.apis.load_model import build_model
+from mmacda.apis.terminal import ExperimentRunner
 from tools.analysis.complexity import count_model
 from tools.experiments import records
 
@@ -89,7 +89,7 @@ def train(experiment: Experiment, row: Row, seed: int, budget: float,
     """
     cfg = prepare(row, seed, budget, work_dir, overrides)
     check_folder(work_dir, records.digest(cfg))
-    runner = Runner.from_cfg(cfg)
+    runner = ExperimentRunner.from_cfg(cfg)
     runner.register_hook(Effort())
     runner.train()
     hub = runner.message_hub

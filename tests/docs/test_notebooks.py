@@ -1,0 +1,81 @@
+"""The notebooks run from beginning to end, and are small and tidy."""
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / 'docs' / 'notebooks').glob('*.ipynb'))
+NAMES = [path.stem for path in NOTEBOOKS]
+LARGEST = 400_000  # bytes
+SECONDS = 90  # of processor time, for each
+# The cells of a notebook, one after the other, as a kernel has them.
+RUN = '''
+import json, sys
+cells = json.load(open(sys.argv[1], encoding='utf-8'))['cells']
+names = {'__name__': '__main__'}
+for number, cell in enumerate(cells):
+    if cell['cell_type'] == 'code':
+        exec(compile(''.join(cell['source']), f'cell {number}', 'exec'), names)
+'''
+
+
+def read(path):
+    return json.loads(path.read_text(encoding='utf-8'))
+
+
+def sources(path, kind):
+    return [''.join(cell['source']) for cell in read(path)['cells']
+            if cell['cell_type'] == kind]
+
+
+def test_there_are_three():
+    assert NAMES == ['classify', 'count', 'first_layer']
+
+
+@pytest.mark.parametrize('path', NOTEBOOKS, ids=NAMES)
+def test_notebook_is_tidy(path):
+    text = path.read_text(encoding='utf-8')
+    assert len(text) < LARGEST
+    assert re.match(r'# [A-Z]', sources(path, 'markdown')[0])
+    outputs = [output for cell in read(path)['cells']
+               for output in cell.get('outputs', ())]
+    kinds = {output['output_type'] for output in outputs}
+    assert {'stream', 'display_data'} <= kinds and 'error' not in kinds
+    assert not [o for o in outputs if o.get('name') == 'stderr']
+    said = text.replace('/pytorch/', '')
+    assert not re.search(r'["\s(](/tmp|/work|/root|/home)/', said)
+
+
+@pytest.mark.parametrize('path', NOTEBOOKS, ids=NAMES)
+def test_links_of_notebooks_lead_somewhere(path):
+    for text in sources(path, 'markdown'):
+        for target in re.findall(r'\]\(([^)#:]+)\)', text):
+            assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize('path', NOTEBOOKS, ids=NAMES)
+def test_nothing_is_installed_where_mmacda_is(path):
+    install = sources(path, 'code')[0]
+    guarded = "if importlib.util.find_spec('mmacda') is None:\n    subprocess"
+    assert guarded in install
+    assert not re.search(r'\bpip\b', ''.join(sources(path, 'code')[1:]))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('path', NOTEBOOKS, ids=NAMES)
+def test_notebook_runs(path, tmp_path):
+    pytest.importorskip('mmpretrain')
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, '-c', RUN, str(path)], cwd=tmp_path,
+        capture_output=True, text=True,
+        env=dict(os.environ, MPLBACKEND='Agg', PYTHONPATH=str(ROOT)))
+    assert done.returncode == 0, done.stderr[-3000:]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - before.ru_utime < SECONDS

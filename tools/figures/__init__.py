@@ -1,0 +1,1 @@
+"""Figures that explain, each made by a command."""
