@@ -8,7 +8,6 @@ say the same as the metafile. With ``--count``, the parameters and FLOPs of the
 metafile are counted anew from the configs.
 """
 import re
-import runpy
 from argparse import Namespace
 from importlib.util import find_spec
 from pathlib import Path
@@ -157,7 +156,9 @@ def check_family(root: Path, folder: Path) -> List[str]:
 def check_counts(root: Path, folder: Path) -> List[str]:
     """Models whose Parameters or FLOPs are not what their config gives."""
     from mmengine.config import Config
-    tool = runpy.run_path(str(ROOT / 'tools/analysis/complexity.py'))
+
+    from mmacda.apis.complexity import count_model
+    from mmacda.apis.load_model import build_model
     problems = []
     for model in yaml.safe_load(
         (folder / 'metafile.yml').read_text(encoding='utf-8'))['Models']:
@@ -168,7 +169,7 @@ def check_counts(root: Path, folder: Path) -> List[str]:
             print(f'configs/{folder.name}: not counted, {folder.name} is not '
                   'installed')
             break
-        network = tool['build_model'](Config.fromfile(root / model['Config']))
+        network = build_model(Config.fromfile(root / model['Config']))
         if 'FLOPs' not in metadata:
             counted = sum(p.numel() for p in network.parameters())
             if counted != metadata['Parameters']:
@@ -176,13 +177,13 @@ def check_counts(root: Path, folder: Path) -> List[str]:
                                 f"{metadata['Parameters']}, but {counted} "
                                 'were counted')
             continue
-        counts = tool['count_model'](
+        counts = count_model(
             network, input_shape(metadata.get('Input Shape', '3, 224, 224')))
-        for key, counted in (('Parameters', counts['params']),
-                             ('FLOPs', counts['flops'])):
-            if key in metadata and metadata[key] != int(counted):
+        for key, counted in (('Parameters', counts.params),
+                             ('FLOPs', counts.flops)):
+            if key in metadata and metadata[key] != counted:
                 problems.append(f"{model['Name']}: {key} is {metadata[key]}, "
-                                f'but {int(counted)} were counted')
+                                f'but {counted} were counted')
     return problems
 
 
