@@ -31,7 +31,8 @@ Each framework's unmodified train.py and test.py, `init_*` and inferencers, on
 a few pictures that the tests write: two iterations of training and a test
 (train), testing a checkpoint (test), inference, going on (resume), `--amp`
 (amp), `EMAHook` (ema), two processes (ddp). It shows that things run, not how
-well they learn. Written by `make test-frameworks`.
+well they learn. From the reports of the tests by tools/dev/try_frameworks.py;
+`make test-frameworks` runs all of it anew.
 """
 
 
