@@ -53,18 +53,19 @@ test-torch:
 	$(call set_up,torch --torch $(TORCH))
 	@.venv/torch-$(TORCH)/bin/python -m pytest tests/ops tests/layers $(PYTEST_ARGS)
 
-# Detection, segmentation, pose and classification by the frameworks' own
-# tools, then the table of all tries: about 20 minutes on 2 quiet cores.
+# Every framework by its own tools, then the table of all tries; about 20
+# minutes on 2 quiet cores. make test-frameworks FRAMEWORKS="mmdet mmseg" runs
+# these again and keeps the others' rows.
 test-frameworks:
 	$(call set_up,frameworks)
-	@OMP_NUM_THREADS=1 .venv/frameworks/bin/python tools/dev/try_frameworks.py --out work_dirs/frameworks.md -- $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 .venv/frameworks/bin/python tools/dev/try_frameworks.py --out docs/frameworks.md $(if $(FRAMEWORKS),--only $(FRAMEWORKS)) -- $(PYTEST_ARGS)
 
 # OpenMMLab's maintained continuation (onedl-mmengine, onedl-mmcv,
 # onedl-mmpretrain) on current PyTorch: make test-forks FORKS_TORCH=2.15.0
 test-forks:
 	$(call set_up,forks --torch $(FORKS_TORCH))
 	@OMP_NUM_THREADS=1 .venv/forks-$(FORKS_TORCH)/bin/python -m pytest -n $(WORKERS) --dist loadfile tests/ops tests/layers tests/models/test_ad_resnet.py tests/models/test_ad_resnet_dilation.py tests/models/test_with_replaced_convs.py tests/models/test_pretrained.py $(PYTEST_ARGS)
-	@OMP_NUM_THREADS=1 .venv/forks-$(FORKS_TORCH)/bin/python -m pytest -m "long or not long" tests/frameworks/test_readme.py tests/frameworks/test_mmpretrain.py $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 .venv/forks-$(FORKS_TORCH)/bin/python -m pytest -m "long or not long" tests/frameworks/test_mmpretrain.py tests/frameworks/test_readme.py -k "not runs_readme_s_lines or onedl" $(PYTEST_ARGS)
 
 # The operator and the layer with any Python and the newest of everything:
 # make test-python PYTHON=python3.13

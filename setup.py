@@ -21,8 +21,10 @@ OFF = ('0', 'no', 'off', 'false')
 VERSION = re.search(r"'(.+)'", (ROOT / 'mmacda/version.py').read_text(
     encoding='utf-8'))[1]
 
+# None of OpenMMLab's packages names PyTorch, all of them import it.
+TORCH = ['torch>=2.1', 'torchvision']
 # mmengine 0.10 imports pkg_resources, which setuptools 81 lacks.
-MMENGINE = ['mmengine>=0.10.3', 'setuptools<81']
+MMENGINE = TORCH + ['mmengine>=0.10.3', 'setuptools<81']
 # scikit-learn holds the digits of several configs.
 MMPRETRAIN = MMENGINE + ['mmpretrain>=1.2.0', 'scikit-learn']
 MMAGIC = MMENGINE + [
@@ -33,7 +35,7 @@ MMAGIC = MMENGINE + [
 ]
 # OpenMMLab's maintained continuation: the same import names, so that an
 # environment has these or the ones above.
-ONEDL = [
+ONEDL = TORCH + [
     'onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmpretrain>=1.3.6',
     'scikit-learn'
 ]
@@ -123,7 +125,7 @@ setup(
         ]
     },
     python_requires='>=3.8',
-    # PyTorch, MMEngine and MMCV are the user's own: see the extras.
+    # PyTorch, MMEngine and MMCV are the user's own, or come by the extras.
     install_requires=['numpy', 'scipy'],
     extras_require=dict(
         mmpretrain=MMPRETRAIN + ['mmcv-lite>=2.0.0,<2.4.0'],

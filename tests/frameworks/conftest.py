@@ -1,8 +1,26 @@
 """Trainings of one framework, shared by its tries."""
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
 import pytest
 
 from tests.frameworks.frameworks import FRAMEWORKS
 from tests.frameworks.harness import Runs
+
+
+PACKAGES = ('torch', 'numpy', 'mmengine', 'mmcv', 'mmpretrain', 'mmdet',
+            'mmsegmentation', 'mmpose', 'mmagic')
+
+
+@pytest.fixture(scope='session', autouse=True)
+def versions(record_testsuite_property):
+    """What a report says that its tests were run with."""
+    record_testsuite_property('Python', platform.python_version())
+    for package in PACKAGES:
+        try:
+            record_testsuite_property(package, version(package))
+        except PackageNotFoundError:
+            pass
 
 
 def pytest_generate_tests(metafunc):

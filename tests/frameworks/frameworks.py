@@ -16,11 +16,12 @@ class Framework(NamedTuple):
     configs: Dict[str, str]  # below configs/, and how ACDA comes in
     write: Callable  # writes the data into a folder, returns an image
     options: Callable  # of a data folder: options for --cfg-options
-    own: str  # lines of a user's config: weights of no download
+    own: str  # lines of a user's config: weights of no download, small data
     epochs: bool  # trainings are counted in epochs, else in iterations
     # Options without SyncBN, whose processes need GPUs.
     plain_norms: Dict[str, object] = {}
     amp: Dict[str, object] = {}  # options that go with --amp
+    note: str = ''  # below the table of all tries
 
     @property
     def tools(self) -> Path:
@@ -100,6 +101,28 @@ def _classification(root):
     }
 
 
+def _restoration(root):
+    return {
+        **{f'{loader}.dataset.data_root': root for loader in LOADERS},
+        'model.generator.num_blocks': 1,
+        'model.generator.mid_channels': 8,
+        'default_hooks.checkpoint.out_dir': 'None',
+        'default_hooks.checkpoint.save_best': 'None'
+    }
+
+
+# EDSR is tested on three sets, and both crop more than the pictures have.
+RESTORED = '''
+test_dataloader = dict(_delete_=True, **_base_.val_dataloader)
+test_evaluator = dict(_delete_=True, **_base_.val_evaluator)
+train_pipeline = _base_.train_pipeline
+for step in train_pipeline:
+    if step['type'] == 'PairedRandomCrop':
+        step['gt_patch_size'] = 24
+del step
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+'''
+
 FRAMEWORKS = dict(
     mmpretrain=Framework(
         'mmpretrain', {
@@ -132,4 +155,10 @@ FRAMEWORKS = dict(
             'mmpose/td-hm_res50-acda_8xb64-210e_coco-256x192': REPLACEMENT
         }, tiny_data.write_coco, _pose, RANDOM_BACKBONE, True,
         # It computes an accuracy in NumPy, which has no bfloat16.
-        amp={'optim_wrapper.dtype': 'float16'}))
+        amp={'optim_wrapper.dtype': 'float16'}),
+    mmagic=Framework(
+        'mmagic', {
+            'real_sr/acda-restorer_realsr-v2-x4': BACKBONE,
+            'replace/edsr-acda_x2c64b16_1xb16-300k_div2k': REPLACEMENT
+        }, tiny_data.write_restoration, _restoration, RESTORED, False,
+        note="mmagic's restorers take no `conv_cfg`."))

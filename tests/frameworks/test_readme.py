@@ -25,8 +25,9 @@ def test_readme_s_config_trains(tmp_path):
 
 
 @pytest.mark.long
-def test_an_empty_environment_runs_readme_s_lines(tmp_path):
-    """`pip install '.[mmpretrain]'` and nothing else, PyTorch included."""
+@pytest.mark.parametrize('extra', ['mmpretrain', 'onedl'])
+def test_an_empty_environment_runs_readme_s_lines(extra, tmp_path):
+    """`pip install '.[EXTRA]'` and nothing else, PyTorch included."""
     root = tmp_path / 'checkout'
     subprocess.run(['git', 'clone', '-q', ROOT, root], check=True)
     folder = tmp_path / 'venv'
@@ -34,7 +35,9 @@ def test_an_empty_environment_runs_readme_s_lines(tmp_path):
     python = str(folder / 'bin' / 'python')
     env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
     done = subprocess.run(
-        [python, '-m', 'pip', 'install', '-q', '.[mmpretrain]'], cwd=root,
+        [python, '-m', 'pip', 'install', '-q', f'.[{extra}]'], cwd=root,
         env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    check(tmp_path, train_readme_config(python, tmp_path, PYTHONPATH=''))
+    log = train_readme_config(python, tmp_path, PYTHONPATH='')
+    check(tmp_path, log)
+    assert 'are both installed' not in log

@@ -7,10 +7,10 @@ SIDE = 96
 KEYPOINTS = 17
 
 
-def write_image(path, rng):
+def write_image(path, rng, side=SIDE):
     from PIL import Image
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)).save(path)
+    Image.fromarray(rng.integers(0, 256, (side, side, 3), np.uint8)).save(path)
 
 
 def coco_categories():
@@ -101,3 +101,22 @@ def write_imagenet(root, images=4):
         (root / 'meta' / f'{split}.txt').write_text(
             ''.join(lines), encoding='utf-8')
     return root / 'val' / '0.JPEG'
+
+
+def write_restoration(root, images=4):
+    """RealSR V2 at x4, and DIV2K and Set5 at x2 as mmagic cuts them."""
+    rng = np.random.default_rng(0)
+    names = [f'{n:04}_s001.png' for n in range(images)]
+    for name in names:
+        for camera in ('Canon', 'Nikon'):
+            for split in ('Train', 'Test'):
+                for kind in ('HR', 'LR4'):
+                    write_image(root / camera / split / '4' /
+                                f'{camera}_{name[:4]}_{kind}.png', rng, 32)
+        for low, high in (('DIV2K_train_LR_bicubic/X2_sub',
+                           'DIV2K_train_HR_sub'), ('LRbicx2', 'GTmod12')):
+            write_image(root / low / name, rng, 24)
+            write_image(root / high / name, rng, 48)
+    (root / 'meta_info_DIV2K800sub_GT.txt').write_text(
+        ''.join(f'{name} (48,48,3)\n' for name in names), encoding='utf-8')
+    return root / 'LRbicx2' / names[0]

@@ -46,7 +46,7 @@ FORMS = dict(
 def build(name, **kwargs):
     if name == 'VariationalDenoiser':
         pytest.importorskip('mmagic')
-    if name == 'CondConv':
+    if name in ('CondConv', 'DynamicConv'):
         pytest.importorskip('timm')
     return MODELS.build({**CASES[name], 'type': name, **kwargs})
 

@@ -70,10 +70,10 @@ def test_layer_counts_are_the_formulas(tool, kernel, generator):
     parameters, macs = tool['acda_cost'](8, 12, kernel)
     more_parameters, more_macs = tool['generator_cost'](
         8, outputs=6 * num_bases, kernels=(generator, generator))
-    assert counts['params'] == parameters + more_parameters
+    assert counts.params == parameters + more_parameters
     macs += more_macs + tool['compose_cost'](kernel, num_bases=num_bases)
-    bias = 12  # which MMEngine's counter leaves out
-    assert counts['flops'] == (macs - bias) * 9 * 7
+    bias = 12  # which is left out, as in MMEngine's counter
+    assert counts.flops == (macs - bias) * 9 * 7
 
 
 @pytest.mark.parametrize('groups', [1, 2, 8])
@@ -97,7 +97,7 @@ def test_every_part_of_a_grouped_layer_is_counted(tool, groups, stride):
         + 8 * (8 // groups) * 4  # coefficient convolution
         + 8 * 10 * 9 + 10 * 48 * 9)  # generator
     pixels = {1: 11 * 9, 2: 6 * 5}[stride]
-    assert counts['flops'] == per_pixel * pixels
+    assert counts.flops == per_pixel * pixels
 
 
 def test_direct_atoms_need_no_composition(tool):
@@ -111,14 +111,14 @@ def test_direct_atoms_need_no_composition(tool):
         atom_generator=dict(norm_cfg=None, kernel_size=1))
     counts = tool['count_model'](layer, (4, 5, 5))
     per_pixel = 4 * 6 * 9 + 4 * 6 * 4 + 4 * 64 + 64 * 6 * 9
-    assert counts['flops'] == per_pixel * 25
+    assert counts.flops == per_pixel * 25
 
 
 def test_a_backend_of_the_users_does_not_hide_the_layer(tool):
     counts = [
         tool['count_model'](
             nn.Sequential(ACDAConv(4, 4, 3, padding=1, backend=backend)),
-            (4, 6, 6))['flops'] for backend in (None, 'stock')
+            (4, 6, 6)).flops for backend in (None, 'stock')
     ]
     assert counts[0] == counts[1] > 0
 
@@ -194,7 +194,7 @@ def test_model_of_plain_mmengine(tool):
 
     whole = tool['count_model'](Model(), (3, 8, 8))
     layer = tool['count_model'](ACDAConv(3, 5, 3, padding=1), (3, 8, 8))
-    assert whole['flops'] == layer['flops'] > 0
+    assert whole.flops == layer.flops > 0
 
 
 def test_table2(capsys, monkeypatch):

@@ -15,17 +15,14 @@ import tools.begin  # noqa: F401  before what takes seconds
 from argparse import SUPPRESS, Namespace
 from typing import Dict, Sequence, Tuple
 
-import torch.nn as nn
-from mmengine.analysis import get_model_complexity_info
-
 from mmacda.apis.command_line import (CommandParser, UsageError,
                                       add_cfg_options, add_model_arguments,
                                       run_command, status)
+from mmacda.apis.complexity import count_model
 from mmacda.apis.export import input_channels
 from mmacda.apis.input_size import image_size
 from mmacda.apis.load_model import build_model
 from mmacda.apis.read_config import read_config
-from mmacda.layers import ACDAConv
 
 CHANNELS, SIDE, KERNELS = 256, 100, (3, 5, 7)
 NUM_ATOMS, NUM_BASES, HIDDEN = 6, 18, 64
@@ -150,24 +147,15 @@ def parse_shape(shape: Sequence[int],
     return tuple(shape) if len(shape) == 3 else (channels, *shape)
 
 
-def count_model(model: nn.Module, shape: Tuple[int, int, int]) -> dict:
-    """MMEngine's counts of a model, adaptive layers included.
-
-    Args:
-        model (nn.Module): Changed by the call: put into eval mode, and its
-            adaptive layers set to the backend whose matrix products the
-            counter sees.
-        shape (Tuple[int, int, int]): Channels, height and width of an image.
-
-    Returns:
-        dict: ``params``, ``flops``, ``out_table`` and more, see
-        :func:`mmengine.analysis.get_model_complexity_info`.
-    """
-    model.eval()
-    for module in model.modules():
-        if isinstance(module, ACDAConv):
-            module.backend = 'reference'
-    return get_model_complexity_info(model, shape, show_arch=False)
+def format_modules(modules: Dict[str, Tuple[int, int]]) -> str:
+    """A line per module that computes something."""
+    width = max(map(len, modules))
+    lines = [f'{"module":<{width}}{"parameters":>14}{"FLOPs":>18}']
+    lines += [
+        f'{name:<{width}}{params:>14,}{flops:>18,}'
+        for name, (params, flops) in modules.items()
+    ]
+    return '\n'.join(lines)
 
 
 def report(args: Namespace) -> None:
@@ -186,11 +174,11 @@ def report(args: Namespace) -> None:
             raise UsageError(f'{args.config} does not take an image of the '
                              f'shape {shape}: give --shape ({error})')
     if args.table:
-        print(counts['out_table'])
+        print(format_modules(counts.modules))
     print(f'{args.config}, input {shape}')
-    print(f"parameters {counts['params']:,} ({counts['params'] / 1e6:.2f} M)")
-    print(f"FLOPs (multiply-adds) {int(counts['flops']):,} "
-          f"({counts['flops'] / 1e9:.3f} G)")
+    print(f'parameters {counts.params:,} ({counts.params / 1e6:.2f} M)')
+    print(f'FLOPs (multiply-adds) {counts.flops:,} '
+          f'({counts.flops / 1e9:.3f} G)')
 
 
 def main() -> None:

@@ -14,17 +14,17 @@ sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
 import tools.begin  # noqa: F401  before what takes seconds
 
 import re
-import runpy
 from argparse import Namespace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 import yaml
 
 from mmacda.apis.command_line import CommandParser, run_command
 
 FRAMEWORKS = ('mmdet', 'mmseg', 'mmpose')  # folders of their names
+PROPOSALS = 1000  # of mmdet's test_cfg.rpn.max_per_img
 ROOT = Path(__file__).resolve().parents[2]
 # Key of a model's Metadata -> columns of a README's table, with their units.
 METADATA_COLUMNS = {
@@ -160,10 +160,49 @@ def check_family(root: Path, folder: Path) -> List[str]:
     return problems
 
 
+def count_config(network: Any, shape: Tuple[int, ...]) -> Tuple[int, int]:
+    """Parameters and FLOPs of a model, which is not computed.
+
+    A detector of two stages is given ``PROPOSALS`` boxes, as its users test.
+    """
+    from inspect import signature
+
+    from mmacda.apis.complexity import count_model
+    network = network.to('meta')
+    options = {}
+    if 'data_samples' in signature(network.forward).parameters:
+        options['data_samples'] = None
+    found = count_model(network, shape, **options) \
+        if not hasattr(network, 'roi_head') else \
+        count_model(two_stages(network), shape)
+    return found.params, found.flops
+
+
+def two_stages(detector: Any) -> Any:
+    """Of mmdet's: all that computes, on boxes that it need not choose."""
+    import torch.nn as nn
+
+    class Stages(nn.Module):
+
+        def __init__(self):
+            super().__init__()
+            self.detector = detector
+
+        def forward(self, images):
+            features = detector.extract_feat(images)
+            head = detector.roi_head.bbox_head
+            pooled = features[0].new_zeros(
+                (PROPOSALS, head.in_channels, *head.roi_feat_size))
+            return detector.rpn_head(features), head(pooled)
+
+    return Stages()
+
+
 def check_counts(root: Path, folder: Path) -> List[str]:
     """Models whose Parameters or FLOPs are not what their config gives."""
     from mmengine.config import Config
-    tool = runpy.run_path(str(ROOT / 'tools/analysis/complexity.py'))
+
+    from mmacda.apis.load_model import build_model
     problems = []
     for model in yaml.safe_load(
         (folder / 'metafile.yml').read_text(encoding='utf-8'))['Models']:
@@ -174,21 +213,13 @@ def check_counts(root: Path, folder: Path) -> List[str]:
             print(f'configs/{folder.name}: not counted, {folder.name} is not '
                   'installed')
             break
-        network = tool['build_model'](Config.fromfile(root / model['Config']))
-        if 'FLOPs' not in metadata:
-            counted = sum(p.numel() for p in network.parameters())
-            if counted != metadata['Parameters']:
-                problems.append(f"{model['Name']}: Parameters is "
-                                f"{metadata['Parameters']}, but {counted} "
-                                'were counted')
-            continue
-        counts = tool['count_model'](
-            network, input_shape(metadata.get('Input Shape', '3, 224, 224')))
-        for key, counted in (('Parameters', counts['params']),
-                             ('FLOPs', counts['flops'])):
-            if key in metadata and metadata[key] != int(counted):
+        found = count_config(
+            build_model(Config.fromfile(root / model['Config'])),
+            input_shape(metadata.get('Input Shape', '3, 224, 224')))
+        for key, counted in zip(('Parameters', 'FLOPs'), found):
+            if key in metadata and metadata[key] != counted:
                 problems.append(f"{model['Name']}: {key} is {metadata[key]}, "
-                                f'but {int(counted)} were counted')
+                                f'but {counted} were counted')
     return problems
 
 

@@ -21,7 +21,6 @@ from typing import Callable
 import cv2
 import numpy as np
 import torch
-from mmengine.analysis import get_model_complexity_info
 from mmengine.registry import DATASETS, DefaultScope
 from mmengine.runner import Runner
 from rich.console import Console
@@ -29,6 +28,7 @@ from rich.table import Table
 
 from mmacda.apis.command_line import (CommandParser, output_folder,
                                       positive_int, run_command)
+from mmacda.apis.complexity import count_model
 from mmacda.apis.read_config import read_config
 from mmacda.apis.terminal import ExperimentRunner
 from mmacda.io import read_picture, whole_path
@@ -143,10 +143,7 @@ def error_curve(runner: Runner) -> np.ndarray:
 def complexity(runner: Runner) -> tuple:
     """Parameters and multiply-adds of the classifier for one image."""
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        found = get_model_complexity_info(
-            runner.model.eval(), (1, 20, 20), show_table=False,
-            show_arch=False)
-    return found['params'], found['flops']
+        return count_model(runner.model, (1, 20, 20))[:2]
 
 
 def first_digit(runner: Runner) -> np.ndarray:

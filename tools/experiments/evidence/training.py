@@ -9,9 +9,9 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
+from mmacda.apis.complexity import count_model
 from mmacda.apis.load_model import build_model
 from mmacda.apis.terminal import ExperimentRunner
-from tools.analysis.complexity import count_model
 from tools.experiments import records
 
 from .catalogue import Experiment, Row
@@ -114,8 +114,8 @@ def train(experiment: Experiment, row: Row, seed: int, budget: float,
         cfg,
         metrics,
         overrides=overrides or {},
-        parameters=int(counts['params']),
-        flops=int(counts['flops']),
+        parameters=counts.params,
+        flops=counts.flops,
         **known)
 
 
