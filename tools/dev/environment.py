@@ -8,8 +8,9 @@ stamp and is left alone, without any network; an interrupted one is picked up.
     python3.11 tools/dev/environment.py forks --torch 2.14.1
     python3.13 tools/dev/environment.py python
 
-`frameworks`: mmdet, mmsegmentation and mmpose on top of `full`; `forks`:
-OpenMMLab's maintained continuation; `python`: any Python, all of the newest.
+`frameworks`: mmdet, mmsegmentation and mmpose on top of `full`; `docs`: what
+builds the site, likewise; `forks`: OpenMMLab's maintained continuation;
+`python`: any Python, all of the newest.
 
 On Linux PyPI's PyTorch comes with CUDA's libraries, over 2.5 GB. --cpu takes
 builds without them from PyTorch's own index, or from another one that the
@@ -30,8 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / 'requirements'
 UV = 'uv==0.13.*'
 CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
-FLAVOURS = ('demo', 'full', 'torch', 'frameworks', 'forks', 'python')
-PINNED = FLAVOURS[:4]  # with packages that are proven with one Python
+FLAVOURS = ('demo', 'full', 'torch', 'frameworks', 'docs', 'forks', 'python')
+PINNED = FLAVOURS[:5]  # with packages that are proven with one Python
 CUDA = ('nvidia', 'cuda')  # how names of CUDA's libraries begin
 
 
@@ -188,11 +189,17 @@ class Environment:
                      'setuptools<81', '-r', REQUIREMENTS / 'torch.txt')
 
     def install_frameworks(self) -> None:
+        self.install_on_full()
+
+    def install_docs(self) -> None:
+        self.install_on_full()
+
+    def install_on_full(self) -> None:
         full = Environment('full', pinned('torch'), self.cpu)
         full.set_up()
         (site_packages(self.folder) / 'full.pth').write_text(
             f'{site_packages(full.folder)}\n', encoding='utf-8')
-        self.install('--no-deps', '-r', REQUIREMENTS / 'frameworks.txt')
+        self.install('--no-deps', '-r', REQUIREMENTS / f'{self.flavour}.txt')
 
     def install_full(self) -> None:
         pins = [
