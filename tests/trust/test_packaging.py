@@ -149,6 +149,5 @@ def test_mim_finds_configs_and_tools(environment, tmp_path, figure):
 @pytest.mark.trust('packaging/install')
 def test_changelog_tells_of_this_version():
     from mmacda import __version__
-    changelog = (ROOT / 'README.md').read_text(
-        encoding='utf-8').split('## Changelog')[1]
-    assert f'| {__version__} |' in changelog.split('\n## ')[0]
+    changelog = (ROOT / 'docs/changelog.md').read_text(encoding='utf-8')
+    assert f'\n## {__version__}\n' in changelog

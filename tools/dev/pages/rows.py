@@ -20,7 +20,7 @@ TITLES = {
     'table7-cpu': "The paper's Table 7",
 }
 LAYERS = ('1x256x64x64', '4x128x28x28', '8x64x32x32', '2x64x112x112')
-PLACE = re.compile(r'(<!-- layer\'s cost -->\n).*?(\n<!-- end -->)', re.DOTALL)
+PLACE = re.compile(r"(<!-- layer's cost -->\n\n?).*?(<!-- end -->)", re.DOTALL)
 
 
 def read_rows(name: str) -> List[Dict[str, str]]:
@@ -91,7 +91,7 @@ def main() -> None:
         print(layer_table())
         return
     text = path.read_text(encoding='utf-8')
-    changed = PLACE.sub(lambda found: found[1] + layer_table() + found[2],
+    changed = PLACE.sub(lambda found: f'{found[1]}{layer_table()}\n\n{found[2]}',
                         text)
     path.write_text(changed, encoding='utf-8')
 
