@@ -18,7 +18,7 @@ version = release = __version__
 
 extensions = [
     'myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon',
-    'sphinx.ext.mathjax', 'sphinx_copybutton', 'tools.dev.pages.extension'
+    'sphinx_copybutton', 'tools.dev.pages.extension'
 ]
 exclude_patterns = ['**/.ipynb_checkpoints']
 # The pages are hidden from no one: `docs/README` and the like do not exist.
@@ -38,6 +38,7 @@ autodoc_typehints = 'none'
 autodoc_preserve_defaults = True
 add_module_names = False
 
+html_math_renderer = 'mathml'
 html_theme = 'furo'
 html_title = f'mmacda {release}'
 html_static_path = ['static']

@@ -101,7 +101,8 @@ class Reader:
                 self.variables[found[1]] = found[2]
                 continue
             command = Template(command).safe_substitute(self.variables)
-            if self.in_process and re.match(r'python (tools/|-m |-c )', command):
+            if self.in_process and re.match(r'python (tools/|-[mc] )',
+                                            command):
                 run_here(shlex.split(command)[1:])
                 continue
             env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1',

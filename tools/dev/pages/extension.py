@@ -8,6 +8,9 @@ import re
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
 from .commands import command_pages, make_table
 from .links import DOCS, PAGE, ROOT, rewrite_links
 from .names import name_entries, name_tables
@@ -62,6 +65,21 @@ def read(app: Any, name: str, content: List[str]) -> None:
         content[0] = MAKE.sub(lambda part: PARTS[part[1]](), content[0])
 
 
+def show_formula(writer: Any, node: Any) -> None:
+    """A formula as MathML, which browsers draw without any network."""
+    writer.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def show_equation(writer: Any, node: Any) -> None:
+    """The same on a line of its own."""
+    writer.body.append('<div class="math-wrapper">'
+                       f'{tex2mathml(node.astext(), as_block=True)}</div>')
+    raise nodes.SkipNode
+
+
 def setup(app: Any) -> dict:
+    app.add_html_math_renderer('mathml', (show_formula, None),
+                               (show_equation, None))
     app.connect('source-read', read)
     return dict(parallel_read_safe=True, parallel_write_safe=True)

@@ -83,7 +83,7 @@ def name_entries() -> str:
     parts = []
     for registry, title in SHOWN.items():
         parts.append(f'## {title}\n')
-        for name, entry in registered(registry).items():
+        for entry in registered(registry).values():
             directive = 'autoclass' if inspect.isclass(entry) \
                 else 'autofunction'
             parts.append('```{eval-rst}\n'

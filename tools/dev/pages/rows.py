@@ -91,7 +91,8 @@ def main() -> None:
         print(layer_table())
         return
     text = path.read_text(encoding='utf-8')
-    changed = PLACE.sub(lambda found: f'{found[1]}{layer_table()}\n\n{found[2]}',
+    table = layer_table()
+    changed = PLACE.sub(lambda found: f'{found[1]}{table}\n\n{found[2]}',
                         text)
     path.write_text(changed, encoding='utf-8')
 
