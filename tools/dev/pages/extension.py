@@ -13,7 +13,7 @@ from docutils.utils.math.latex2mathml import tex2mathml
 
 from .commands import command_pages, make_table
 from .links import DOCS, PAGE, ROOT, rewrite_links
-from .names import name_entries, name_tables
+from .names import name_entries, name_lists
 from .rows import row_tables
 
 MAKE = re.compile(r'^<!-- make: (\w+) -->$', re.MULTILINE)
@@ -39,7 +39,7 @@ def notebooks() -> str:
 PARTS: Dict[str, Callable[[], str]] = dict(
     commands=command_pages,
     make_targets=make_table,
-    names=name_tables,
+    names=name_lists,
     entries=name_entries,
     rows=row_tables,
     drawing=drawing,

@@ -43,7 +43,8 @@ def rewrite_links(text: str, source: str, page: str) -> str:
             raise FileNotFoundError(f'{source}: {target} does not exist')
         path = known.get(path, known.get(f'{path}/README.md', path))
         if (ROOT / path).is_dir():
-            return f'{label[1:-1]} (`{path}`)'
+            named = label[1:-1].strip('`') in (path, osp.basename(path))
+            return f'`{path}`' if named else f'{label[1:-1]} (`{path}`)'
         relative = osp.relpath(path, osp.dirname(page))
         return f'{label}({relative}{"#" * bool(anchor)}{anchor})'
 

@@ -57,24 +57,19 @@ def _written(value: Any) -> str:
     if isinstance(value, dict):
         inner = ', '.join(f'{k}={_written(v)}' for k, v in value.items())
         return f'dict({inner})'
-    return repr(value).replace('|', '/')
+    return repr(value)
 
 
-def name_tables() -> str:
-    """A heading and a table per registry."""
+def name_lists() -> str:
+    """A heading and a list per registry."""
     parts = []
     for registry, title in SHOWN.items():
-        rows = []
+        parts.append(f'## {title}: `{registry}`')
         for name, entry in registered(registry).items():
             summary = (inspect.getdoc(entry) or '').split('\n\n')[0]
             summary = ' '.join(summary.replace('``', '`').split())
-            rows.append(
-                f'| {{py:obj}}`{name} <{public_name(entry)}>` | '
-                f'{summary.replace("|", "/")} | {keys_of(entry)} |')
-        parts.append('\n'.join([
-            f'## {title}: `{registry}`', '', '| `type` | what it is | keys |',
-            '|---|---|---|', *rows
-        ]))
+            parts.append(f'{{py:obj}}`{name} <{public_name(entry)}>`\n'
+                         f': {summary}\n\n  {keys_of(entry)}')
     return '\n\n'.join(parts)
 
 
