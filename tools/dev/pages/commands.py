@@ -18,6 +18,7 @@ TITLES = {
     'dataset_converters': 'Data',
     'dev': 'For work on mmacda',
 }
+MAIN = re.compile(r'^if __name__ == .__main__.:', re.MULTILINE)
 # A process that only benchmarks start.
 INNER = ('benchmarks/child.py', )
 
@@ -27,7 +28,7 @@ def find_tools() -> List[str]:
     return sorted(
         path.relative_to(ROOT / 'tools').as_posix()
         for path in (ROOT / 'tools').rglob('*.py')
-        if "if __name__ == '__main__'" in path.read_text(encoding='utf-8'))
+        if MAIN.search(path.read_text(encoding='utf-8')))
 
 
 def help_of(tool: str) -> str:

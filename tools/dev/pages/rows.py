@@ -3,11 +3,13 @@
     python -m tools.dev.pages.rows           # prints README's table
     python -m tools.dev.pages.rows --write   # puts it there
 """
-import argparse
 import csv
 import re
+from argparse import Namespace
 from pathlib import Path
 from typing import Dict, List
+
+from mmacda.apis.command_line import CommandParser, run_command
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / 'benchmarks' / 'results'
@@ -83,18 +85,26 @@ def layer_table() -> str:
     return '\n'.join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--write', action='store_true')
-    path = ROOT / 'README.md'
-    if not parser.parse_args().write:
-        print(layer_table())
+def make_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
+    parser.add_argument(
+        '--write', action='store_true', help="replace README's table")
+    return parser
+
+
+def show(args: Namespace) -> None:
+    """Print README's table, or put it there."""
+    table, path = layer_table(), ROOT / 'README.md'
+    if not args.write:
+        print(table)
         return
     text = path.read_text(encoding='utf-8')
-    table = layer_table()
-    changed = PLACE.sub(lambda found: f'{found[1]}{table}\n\n{found[2]}',
-                        text)
-    path.write_text(changed, encoding='utf-8')
+    text = PLACE.sub(lambda found: f'{found[1]}{table}\n\n{found[2]}', text)
+    path.write_text(text, encoding='utf-8')
+
+
+def main() -> None:
+    run_command(make_parser(), show)
 
 
 if __name__ == '__main__':
