@@ -6,13 +6,14 @@ import re
 import runpy
 import sys
 from pathlib import Path
-from typing import Iterator, List, Tuple
+from typing import Dict, Iterator, List, Tuple
 from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parents[3]
 TITLES = {
     '.': 'Train, test, use',
     'analysis': 'Look inside',
+    'figures': 'Figures',
     'experiments': 'Experiments',
     'benchmarks': 'Benchmarks',
     'dataset_converters': 'Data',
@@ -49,16 +50,15 @@ def help_of(tool: str) -> str:
 
 def command_pages() -> str:
     """Headings with the help of every tool, by folder."""
-    parts = []
-    tools = [tool for tool in find_tools() if tool not in INNER]
-    for folder, title in TITLES.items():
-        parts.append(f'## {title}')
-        for tool in tools:
-            parent = tool.split('/')[0] if '/' in tool else '.'
-            if parent == folder:
-                parts.append(f'### `{_called(tool)}`\n\n```text\n'
-                             f'{help_of(tool)}\n```')
-    return '\n\n'.join(parts)
+    folders: Dict[str, List[str]] = {folder: [] for folder in TITLES}
+    for tool in find_tools():
+        if tool not in INNER:
+            folder = tool.split('/')[0] if '/' in tool else '.'
+            folders.setdefault(folder, []).append(
+                f'### `{_called(tool)}`\n\n```text\n{help_of(tool)}\n```')
+    return '\n\n'.join(
+        part for folder, entries in folders.items() if entries
+        for part in (f'## {TITLES.get(folder, folder)}', *entries))
 
 
 def _called(tool: str) -> str:
