@@ -8,9 +8,8 @@ stamp and is left alone, without any network; an interrupted one is picked up.
     python3.11 tools/dev/environment.py forks --torch 2.14.1
     python3.13 tools/dev/environment.py python
 
-`frameworks`: mmdet, mmsegmentation and mmpose on top of `full`; `docs`: what
-builds the site, likewise; `forks`: OpenMMLab's maintained continuation;
-`python`: any Python, all of the newest.
+`frameworks`: mmdet, mmsegmentation and mmpose on top of `full`; `forks`:
+OpenMMLab's maintained continuation; `python`: any Python, all of the newest.
 
 On Linux PyPI's PyTorch comes with CUDA's libraries, over 2.5 GB. --cpu takes
 builds without them from PyTorch's own index, or from another one that the
@@ -192,6 +191,7 @@ class Environment:
         self.install_on_full()
 
     def install_docs(self) -> None:
+        # What builds the site.
         self.install_on_full()
 
     def install_on_full(self) -> None:

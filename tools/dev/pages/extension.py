@@ -32,7 +32,8 @@ def notebooks() -> str:
     found = sorted(path.stem for path in (DOCS / 'notebooks').glob('*.ipynb'))
     if not found:
         return ''
-    return '\n'.join(['```{toctree}', ':caption: Notebooks', '',
+    return '\n'.join(['```{toctree}', ':maxdepth: 1',
+                      ':caption: Notebooks', '',
                       *(f'notebooks/{name}' for name in found), '```'])
 
 
