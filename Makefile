@@ -101,9 +101,11 @@ coverage:
 	@MMACDA_FIGURES=$(CURDIR)/work_dirs/trust/figures .venv/full/bin/python -m pytest -m long tests/trust/test_coverage.py
 	@.venv/full/bin/python -m coverage report
 
+# ruff, as before each commit, and mypy.
 lint:
 	@pre-commit run --all-files
 	@.venv/full/bin/python -m mypy
 
+# Removes environments and all that was trained.
 clean:
 	rm -rf .venv work_dirs .pytest_cache .hypothesis
