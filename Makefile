@@ -11,7 +11,7 @@ define set_up
 	@$(PYTHON) tools/dev/environment.py $(1) $(if $(CPU),--cpu)
 endef
 
-.PHONY: demo demo-restoration evidence test test-long test-torch test-frameworks test-forks test-python trust fuzz coverage bench gpu lint clean
+.PHONY: demo demo-restoration docs evidence test test-long test-torch test-frameworks test-forks test-python trust fuzz coverage bench gpu lint clean
 
 # Keeps the trainings that are finished: make demo FRESH=1 trains them anew.
 demo:
@@ -31,6 +31,13 @@ demo-restoration:
 evidence:
 	$(call set_up,full)
 	@$(if $(THREADS),OMP_NUM_THREADS=$(THREADS)) .venv/full/bin/python -m tools.experiments.evidence $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) --seeds $(or $(SEEDS),3) --budget $(or $(BUDGET),1) $(if $(THREADS),--threads $(THREADS)) $(EVIDENCE_ARGS)
+
+# The site, into work_dirs/docs/index.html; a warning is an error. Half a
+# minute on one core.
+docs:
+	$(call set_up,docs)
+	@.venv/docs/bin/python -W ignore -m sphinx -q -W --keep-going -j auto -d work_dirs/docs.cache docs work_dirs/docs
+	@echo "the site: work_dirs/docs/index.html"
 
 # Two processes of one thread each: make test WORKERS=8 on a larger machine.
 test:
@@ -102,9 +109,11 @@ coverage:
 	@MMACDA_FIGURES=$(CURDIR)/work_dirs/trust/figures .venv/full/bin/python -m pytest -m long tests/trust/test_coverage.py
 	@.venv/full/bin/python -m coverage report
 
+# ruff, as before each commit, and mypy.
 lint:
 	@pre-commit run --all-files
 	@.venv/full/bin/python -m mypy
 
+# Removes environments and all that was trained.
 clean:
 	rm -rf .venv work_dirs .pytest_cache .hypothesis

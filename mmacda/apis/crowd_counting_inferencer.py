@@ -274,8 +274,12 @@ def _test_pipeline(config: Config) -> List[dict]:
         if node is None:
             raise ValueError('the config has no pipeline in test_dataloader: '
                              'it says how an image is prepared')
-    return [
-        step for step in node['pipeline'] if not any(
-            name.startswith(('Load', 'KeepLoaded'))
-            for name in type_names(step, TRANSFORMS))
-    ]
+    return [step for step in node['pipeline'] if not _loads(step)]
+
+
+def _loads(step: dict) -> bool:
+    """Whether a step loads, itself or by one that it wraps."""
+    wrapped = step.get('transform')
+    return any(name.startswith('Load')
+               for name in type_names(step, TRANSFORMS)) or (
+                   isinstance(wrapped, dict) and _loads(wrapped))

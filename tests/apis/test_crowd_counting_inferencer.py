@@ -187,6 +187,12 @@ def test_the_test_pipeline_prepares(config, weights):
     sample, = CrowdCountingInferencer(cfg, weights, 'cpu', False)(image(
         32, 50))
     assert sample.pred_density.shape == (1, 64, 100)
+    load = cfg.test_dataloader.dataset.dataset.pipeline[0]
+    cfg.test_dataloader.dataset.dataset.pipeline[0] = dict(
+        type='KeepLoaded', transform=load)
+    again, = CrowdCountingInferencer(cfg, weights, 'cpu', False)(image(
+        32, 50))
+    assert again.pred_count == sample.pred_count
     cfg.test_dataloader = None
     with pytest.raises(ValueError, match='no pipeline in test_dataloader'):
         CrowdCountingInferencer(cfg, weights)

@@ -30,8 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / 'requirements'
 UV = 'uv==0.13.*'
 CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
-FLAVOURS = ('demo', 'full', 'torch', 'frameworks', 'forks', 'python')
-PINNED = FLAVOURS[:4]  # with packages that are proven with one Python
+FLAVOURS = ('demo', 'full', 'torch', 'frameworks', 'docs', 'forks', 'python')
+PINNED = FLAVOURS[:5]  # with packages that are proven with one Python
 CUDA = ('nvidia', 'cuda')  # how names of CUDA's libraries begin
 
 
@@ -188,11 +188,18 @@ class Environment:
                      'setuptools<81', '-r', REQUIREMENTS / 'torch.txt')
 
     def install_frameworks(self) -> None:
+        self.install_on_full()
+
+    def install_docs(self) -> None:
+        # What builds the site.
+        self.install_on_full()
+
+    def install_on_full(self) -> None:
         full = Environment('full', pinned('torch'), self.cpu)
         full.set_up()
         (site_packages(self.folder) / 'full.pth').write_text(
             f'{site_packages(full.folder)}\n', encoding='utf-8')
-        self.install('--no-deps', '-r', REQUIREMENTS / 'frameworks.txt')
+        self.install('--no-deps', '-r', REQUIREMENTS / f'{self.flavour}.txt')
 
     def install_full(self) -> None:
         pins = [

@@ -1,0 +1,1 @@
+"""What the site makes of the repository: pages, tables and blocks to run."""
