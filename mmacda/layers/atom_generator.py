@@ -268,5 +268,5 @@ class AtomGenerator(BaseModule):
             x = x[:, :, crop_h:x.shape[2] - crop_h, crop_w:x.shape[3] - crop_w]
         x = self.conv1(x)
         if not is_symbolic(x):
-            self.check_batch(x, x.shape[2:])
+            self.check_batch(x, (x.shape[2], x.shape[3]))
         return x

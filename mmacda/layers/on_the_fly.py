@@ -133,7 +133,8 @@ def convolve(layer: Any, x: Tensor, weight: Tensor,
     Norms keep their running statistics as if they had been called.
     """
     generator = layer.atom_generator
-    if not _is_single(x):
+    named = layer.backend or os.environ.get(ENVIRONMENT_VARIABLE, '').strip()
+    if named not in ('', 'native') or not _is_single(x):
         pass  # as it is prepared
     elif _derives_both_norms(generator):
         output = _convolve_batch(layer, x, weight, bias)
@@ -146,14 +147,8 @@ def convolve(layer: Any, x: Tensor, weight: Tensor,
             return output
     hidden, rest = prepare(generator, x, layer.num_atoms)
     return adaptive_conv2d_generated(
-        layer._margin(x),
-        hidden,
-        rest,
-        layer.atom_bases,
-        weight,
-        bias,
-        *layer._geometry,
-        backend=layer.backend)
+        layer._margin(x), hidden, rest, layer.atom_bases, weight, bias,
+        **layer._geometry._asdict(), backend=layer.backend)
 
 
 def _evaluate(layer: Any, x: Tensor, weight: Tensor,

@@ -135,7 +135,7 @@ def _differentiate_plainly(grad_output, tensors, geometry, generator,
                            needs) -> tuple:
     """With operators that are seen by what records or replaces them."""
     needs = [*needs[:3], False, *needs[7:]]
-    leaves = [
+    leaves: list = [
         tensor if tensor is None else tensor.detach().requires_grad_(need)
         for tensor, need in zip(tensors, needs)
     ]

@@ -163,7 +163,8 @@ def forward_batch(x: Tensor, maps: Optional[Tensor], num_atoms: int,
     maps = make_dense(maps)
     y = _output(x, maps, weight)
     plan = make_plan(x, maps, num_atoms, atom_bases, y, geometry,
-                     *second_weight.shape[:2], tanh + 2)
+                     len(second_weight),
+                     second_weight.shape[1], tanh + 2)
     batch = measure(*library(), plan, None if first_weight is None else x,
                     first_weight, maps, second_weight.contiguous(), first,
                     second)
@@ -193,12 +194,13 @@ def backward_batch(grad_output: Tensor, x: Tensor, maps: Tensor,
     if grad_matrix is None:
         return grad_x, None, (None, ) * 6, grad_weight
     plan = make_plan(x, maps, num_atoms, atom_bases, grad_output, geometry,
-                     *second_weight.shape[:2], tanh + 2)
-    source: tuple = (None, None, None)
-    if first_weight is not None:
-        source = grad_x, x, first_weight.contiguous()
-    grads = differentiate(*library(), plan, grad_matrix, grad_hidden, *source,
-                          maps, second_weight, first, second, batch)
+                     len(second_weight),
+                     second_weight.shape[1], tanh + 2)
+    given = first_weight is None
+    grads = differentiate(*library(), plan, grad_matrix, grad_hidden,
+                          None if given else grad_x, None if given else x,
+                          widen(first_weight), maps, second_weight, first,
+                          second, batch)
     return grad_x, grad_hidden, grads, grad_weight
 
 

@@ -3,7 +3,7 @@ import ctypes
 import logging
 import os
 from functools import lru_cache
-from typing import NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 from .limits import is_switched_off
 
@@ -32,7 +32,8 @@ def _load() -> Tuple[Optional[_Library], Optional[str]]:
 
 
 def _declare(functions: ctypes.CDLL) -> _Library:
-    pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
+    pointer: Any = ctypes.c_void_p
+    number, size = ctypes.c_int, ctypes.c_int64
     functions.mmacda_forward_floats.argtypes = [pointer, number]
     functions.mmacda_forward_floats.restype = size
     functions.mmacda_forward.argtypes = [pointer] * 10 + [number, pointer]
