@@ -7,6 +7,8 @@ machine too.
 
     nice -n -20 python -m tools.benchmarks.triton_host
 """
+import tools.begin  # noqa: F401  before what takes seconds
+
 import argparse
 import time
 

@@ -10,6 +10,12 @@ They go into the folders train and test as PNG: Debian's wallpapers and the
 near views of City100, reduced, so that neither noise nor JPEG's traces are
 left, and scikit-image's as they are. No picture is in both folders.
 """
+import sys
+from os.path import abspath, dirname
+
+sys.path.insert(0, dirname(dirname(dirname(abspath(__file__)))))
+import tools.begin  # noqa: F401  before what takes seconds
+
 import os.path as osp
 from argparse import Namespace
 from typing import Iterator, Tuple

@@ -9,6 +9,8 @@ its own with a limit: one that fails or hangs ends alone, and its rows stay.
 Rows go to benchmarks/results/*-cuda.csv with the device and the versions, the
 table of them to benchmarks/README.md.
 """
+import tools.begin  # noqa: F401  before what takes seconds
+
 from .command import main
 
 if __name__ == '__main__':

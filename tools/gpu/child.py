@@ -5,6 +5,8 @@
 A module of this folder is a step: its ``run`` gets a :class:`Run`; where it
 has a ``prepare``, several processes run that before, each on its share.
 """
+import tools.begin  # noqa: F401  before what takes seconds
+
 import json
 import logging
 import sys

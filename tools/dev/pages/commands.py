@@ -16,12 +16,13 @@ TITLES = {
     'figures': 'Figures',
     'experiments': 'Experiments',
     'benchmarks': 'Benchmarks',
+    'gpu': 'On a GPU',
     'dataset_converters': 'Data',
     'dev': 'For work on mmacda',
 }
 MAIN = re.compile(r'^if __name__ == .__main__.:', re.MULTILINE)
-# A process that only benchmarks start.
-INNER = ('benchmarks/child.py', )
+# Processes that only benchmarks start.
+INNER = ('benchmarks/child.py', 'gpu/child.py')
 
 
 def find_tools() -> List[str]:

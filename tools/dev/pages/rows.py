@@ -3,6 +3,8 @@
     python -m tools.dev.pages.rows           # prints README's table
     python -m tools.dev.pages.rows --write   # puts it there
 """
+import tools.begin  # noqa: F401  before what takes seconds
+
 import csv
 import re
 from argparse import Namespace

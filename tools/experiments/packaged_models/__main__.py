@@ -7,6 +7,8 @@
 The tables are printed as they stand in the models' cards; --cards writes them
 there. Without names, all models are measured.
 """
+import tools.begin  # noqa: F401  before what takes seconds
+
 from argparse import Namespace
 
 from mmacda.apis.command_line import CommandParser, run_command
