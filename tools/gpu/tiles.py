@@ -45,17 +45,24 @@ class Knob(NamedTuple):
         return import_module(f'{PACKAGE}.{self.module}')
 
 
+def without_tensor_cores(families: List[Any]) -> List[Any]:
+    return families[-1:]
+
+
 KNOBS = (
-    Knob('launch', 'CONVOLVE_WARPS', (2, 8)),
-    Knob('launch', 'SUMS', (64, 160)),
-    Knob('launch', 'CORRELATE_WARPS', (2, )),
-    Knob('launch', 'MIX_WARPS', (2, 4)),
-    Knob('launch', 'MIX_DENSE_TILE', ((64, 16), (128, 32), (256, 8))),
-    Knob('launch', 'MIX_TILE', ((32, 8), (128, 8))),
-    Knob('launch', 'FEW_WARPS', (256, 4096)),
-    Knob('call', 'WORKSPACE_BYTES', ((32 * MIB, 64 * MIB),
-                                     (64 * MIB, 128 * MIB),
+    Knob('plan', 'FAMILIES', (without_tensor_cores, )),
+    Knob('plan', 'WORKSPACE_BYTES', ((4 * MIB, 128 * MIB),
+                                     (32 * MIB, 64 * MIB),
                                      (128 * MIB, 512 * MIB))),
+    # Channels or pixels of a step, warps, stages.
+    Knob('band', 'CONVOLVE', ((32, 4, 2), (64, 8, 2), (64, 4, 3))),
+    Knob('band', 'CORRELATE', ((32, 8, 2), (64, 4, 2), (64, 8, 3))),
+    Knob('band', 'FEW_PROGRAMS', (128, 2048)),
+    Knob('atoms', 'COMPOSE', ((16, 2, 1), (32, 4, 1), (32, 8, 1))),
+    Knob('fma', 'CONVOLVE_WARPS', (2, 8)),
+    Knob('fma', 'CORRELATE_WARPS', (2, 8)),
+    Knob('launch', 'SUMS', (64, 160)),
+    Knob('launch', 'FEW_WARPS', (256, 4096)),
 )
 
 
