@@ -8,7 +8,7 @@ from torch.overrides import handle_torch_function, has_torch_function
 from . import registered_op
 from .autocast import call_as_given, cast_inputs, is_compiling
 from .backends import (ADDING, BACKENDS, DIFFERENTIABLE, choose_backend,
-                       prepare_half)
+                       prepare_half, prepare_named)
 from .backends.capture import refuse_capture
 from .checks import check_dtypes, check_geometry, check_tensors
 from .differentiate import differentiate, without_negation
@@ -126,6 +126,7 @@ def _run(backend: Optional[str], x: Tensor, alpha: Tensor,
                                         *geometry, backend), bias)
     x, alpha, atom_bases, weight = (
         without_negation(t) for t in (x, alpha, atom_bases, weight))
+    x, alpha, weight = prepare_named(backend, x, alpha, weight)
     name, _ = choose_backend(backend, x, alpha, atom_bases, weight, geometry)
     x, alpha, weight = prepare_half(name, x, alpha, weight)
     if name in DIFFERENTIABLE:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from .autocast import AVAILABLE, call_as_given
-from .backends import BACKENDS, COMPUTING, choose_backend, prepare_half
+from .backends import (BACKENDS, COMPUTING, choose_backend, prepare_half,
+                       prepare_named)
 from .geometry import ConvGeometry
 from .memory_format import memory_format_of
 from .tracing import ONCE, is_recorded, is_transformed
@@ -34,10 +35,11 @@ def _geometry(stride, padding, dilation, groups) -> ConvGeometry:
 
 def _choose(backend, *arguments):
     """The module that serves, and the arguments in its dtype."""
-    name, _ = choose_backend(backend, *arguments)
+    x, alpha, atom_bases, weight, geometry = arguments
+    x, alpha, weight = prepare_named(backend, x, alpha, weight)
+    name, _ = choose_backend(backend, x, alpha, atom_bases, weight, geometry)
     if name not in COMPUTING:  # autograd does not reach into an operator
         name = 'stock'
-    x, alpha, atom_bases, weight, geometry = arguments
     x, alpha, weight = prepare_half(name, x, alpha, weight)
     return BACKENDS[name], (x, alpha, atom_bases, weight, geometry)
 

@@ -26,7 +26,7 @@ def test_keys_are_as_configs_write_them():
 
 def test_tools_and_targets_are_found():
     assert 'analysis/explore.py' in find_tools()
-    assert help_of('analysis/table2.py').startswith('usage: table2.py')
+    assert 'usage: table2.py' in help_of('analysis/table2.py')
     targets = dict(make_targets())
     assert {'demo', 'docs', 'test', 'lint'} <= set(targets)
     assert 'work_dirs/docs/index.html' in targets['docs']

@@ -13,10 +13,14 @@ HOMES = {
         'tools/dev/environment.py': 'runs before mmacda is installed',
         'tools/experiments/finished.py': 'moves what is there',
     },
-    r'\bim(read|decode|frombytes)\(|Image\.open\(': {},
+    r'\bim(read|decode|frombytes)\(|Image\.open\(': {
+        'tools/dev/notebooks.py': 'pictures inside of a notebook',
+    },
     r'\bim(write|encode)\(': {
         'mmacda/datasets/crowd/synthetic_crowd.py': 'content by version',
         'mmacda/datasets/photographs.py': 'into a folder that is whole',
+        'tools/dataset_converters/clean_photographs.py':
+        'into a folder that is whole',
         'mmacda/datasets/sidd.py': 'tiles, into a whole file',
         'mmacda/visualization/density.py': 'into a whole path',
         'mmacda/visualization/explorer/page.py': 'into the page',

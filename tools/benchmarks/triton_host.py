@@ -1,19 +1,21 @@
 """What a call of the Triton backend costs the host, without a GPU.
 
+    python -m tools.benchmarks.triton_host
+
 Launches go to a stand-in for the driver, so that Python and PyTorch's own
 operators on tiny tensors are all that is timed: what bounds layers whose maps
 are small. The least of many single calls: it means something on a busy
-machine too.
-
-    nice -n -20 python -m tools.benchmarks.triton_host
+machine too, with ``nice -n -20`` in front.
 """
 import tools.begin  # noqa: F401  before what takes seconds
 
-import argparse
 import time
+from argparse import Namespace
 
 import torch
 
+from mmacda.apis.command_line import (CommandParser, positive_int,
+                                      run_command)
 from mmacda.ops import adaptive_conv2d, fourier_bessel_bases
 from mmacda.ops.backends.fixed_bases import constant
 from mmacda.testing.triton_driver import stand_in
@@ -65,11 +67,7 @@ def least_seconds(function, rounds: int) -> float:
     return best
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--rounds', type=int, default=4000)
-    parser.add_argument('--layout', choices=['nhwc', 'nchw'], default='nhwc')
-    args = parser.parse_args()
+def measure(args: Namespace) -> None:
     torch.set_num_threads(1)
     # What memory holds is nobody's: no slow denormal numbers.
     torch.set_flush_denormal(True)
@@ -85,6 +83,14 @@ def main() -> None:
             print(f'{name:<9}{least:7.1f}, before {BEFORE[name]:.0f}: '
                   f'{least / BEFORE[name]:.2f}; {launches} launches of our '
                   'kernels')
+
+
+def main() -> None:
+    parser = CommandParser(__doc__)
+    parser.add_argument(
+        '--rounds', type=positive_int, default=4000, help='calls of each')
+    parser.add_argument('--layout', choices=['nhwc', 'nchw'], default='nhwc')
+    run_command(parser, measure)
 
 
 if __name__ == '__main__':

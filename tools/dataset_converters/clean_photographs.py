@@ -1,10 +1,13 @@
 r"""Write photographs without noise, of which others are made that have some.
 
-    apt-get download lomiri-wallpapers-16.04 lomiri-wallpapers-20.04
-    for package in *.deb; do dpkg -x $package data/wallpapers; done
     python tools/dataset_converters/clean_photographs.py \
         --wallpapers data/wallpapers/usr/share/backgrounds \
         --city100 data/City100_iPhoneX --out-dir data/clean_photographs
+
+The wallpapers are Debian's:
+
+    apt-get download lomiri-wallpapers-16.04 lomiri-wallpapers-20.04
+    for package in *.deb; do dpkg -x $package data/wallpapers; done
 
 They go into the folders train and test as PNG: Debian's wallpapers and the
 near views of City100, reduced, so that neither noise nor JPEG's traces are

@@ -120,6 +120,13 @@ def prepare_half(name: str, x: Tensor, *others: Tensor) -> Tuple[Tensor, ...]:
     return tuple(t.float() for t in (x, *others))
 
 
+def prepare_named(backend: Optional[str], x: Tensor,
+                  *others: Tensor) -> Tuple[Tensor, ...]:
+    """:func:`prepare_half`, of a backend that is named before it is chosen."""
+    name = backend or os.environ.get(ENVIRONMENT_VARIABLE, '').strip()
+    return prepare_half(name, x, *others) if name else (x, *others)
+
+
 def _check_choice(choice: str, name: str, *arguments: Any) -> None:
     if name not in BACKENDS:
         raise ValueError(f'{choice} is unknown; supported are '

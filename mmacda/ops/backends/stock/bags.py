@@ -40,7 +40,7 @@ def sum_bags(rows: Tensor, numbers: Tensor, weights: Tensor,
         rows,
         starts.clamp_(max=sums * length),
         mode='sum',
-        per_sample_weights=weights.view(-1))
+        per_sample_weights=weights.reshape(-1))
 
 
 class BaggedPatches(GatheredPatches):
