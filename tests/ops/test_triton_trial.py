@@ -148,3 +148,20 @@ def test_what_is_asked_first_is_whether_kernels_serve(monkeypatch):
         adaptive_conv2d(
             **case.operands(SINGLE), **case.geometry, backend='triton')
     assert triton.try_device(CPU, SINGLE)
+
+
+@pytest.mark.parametrize('mode', [
+    lambda: torch.autocast('cpu', torch.bfloat16), torch.inference_mode,
+    torch.no_grad
+])
+@pytest.mark.parametrize('family', ['kernels', trial.GENERATED])
+def test_the_verdict_does_not_depend_on_who_asks_first(family, mode,
+                                                       monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        trial, '_find_faults', lambda *_: seen.append(
+            (torch.is_autocast_enabled('cpu'),
+             torch.is_inference_mode_enabled())) or [])
+    with mode():
+        trial.judge(CPU, SINGLE, family)
+    assert seen == [(False, False)]

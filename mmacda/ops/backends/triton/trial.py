@@ -5,11 +5,13 @@ must not go unnoticed. A wrong result or a fault of theirs is a verdict, and
 lasts; that memory ran out, or that a graph is being captured, is none.
 """
 import logging
+from contextlib import nullcontext
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
 
+from ...autocast import autocast_dtype
 from ...generator import Generator
 from ...geometry import ConvGeometry
 from .. import stock
@@ -68,7 +70,9 @@ def _judge(device: torch.device, dtype: torch.dtype,
     if device.type == 'cuda':
         torch.cuda.synchronize(device)  # what fails here is not of ours
     try:
-        faults = _find_faults(device, dtype, family)
+        # Whatever the first caller does: the verdict is everybody's.
+        with torch.inference_mode(False), torch.no_grad(), _uncast(device):
+            faults = _find_faults(device, dtype, family)
     except Exception as error:  # of the compiler, the driver or a tool
         if is_about_memory(error):
             raise
@@ -78,6 +82,12 @@ def _judge(device: torch.device, dtype: torch.dtype,
         return (f'on {device} with {dtype} its {", ".join(faults)} differ '
                 'from those of the stock backend')
     return None
+
+
+def _uncast(device: torch.device) -> Any:
+    if autocast_dtype(device.type) is None:
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def is_about_memory(error: Exception) -> bool:
