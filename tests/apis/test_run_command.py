@@ -154,8 +154,10 @@ def start(body, **options):
 
 
 def test_ctrl_c_is_one_line_and_130():
+    # A shell's background job inherits that the signal is ignored.
     process = start('import os, signal, time\n'
-                    'os.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)')
+                    'signal.signal(signal.SIGINT, signal.default_int_handler)'
+                    '\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)')
     _, said = process.communicate()
     assert process.returncode == 130
     assert said.strip() == '-c: stopped by Ctrl-C'
