@@ -1,7 +1,7 @@
 """New memory full of NaN, and Triton's interpreter.
 
 Tests marked ``interpreted`` run under the interpreter, which a process chooses
-before it imports Triton. So one child process runs all of them that were
+before it imports Triton. So one child process runs all of a file that were
 selected, and each then reports here what became of it there.
 """
 import os
@@ -14,7 +14,7 @@ import pytest
 import torch
 
 VARIABLE = 'TRITON_INTERPRET'
-OUTCOMES = pytest.StashKey()
+OUTCOMES = pytest.StashKey()  # by file
 
 
 @pytest.fixture
@@ -56,11 +56,15 @@ def pytest_runtest_setup(item):
 def pytest_pyfunc_call(pyfuncitem):
     if os.environ.get(VARIABLE) or not _is_interpreted(pyfuncitem):
         return None
-    session = pyfuncitem.session
-    if OUTCOMES not in session.stash:
-        session.stash[OUTCOMES] = _run_all(
-            session.config, [i for i in session.items if _is_interpreted(i)])
-    kind, text = session.stash[OUTCOMES][_name(pyfuncitem)]
+    session, path = pyfuncitem.session, pyfuncitem.path
+    outcomes = session.stash.setdefault(OUTCOMES, {})
+    if path not in outcomes:
+        # Of this file alone: other processes may have the others.
+        outcomes[path] = _run_all(
+            session.config,
+            [i for i in session.items
+             if i.path == path and _is_interpreted(i)])
+    kind, text = outcomes[path][_name(pyfuncitem)]
     if kind == 'skipped':
         pytest.skip(text)
     if kind is not None:

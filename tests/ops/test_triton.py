@@ -36,8 +36,9 @@ every_place = pytest.mark.parametrize('device, dtype', [
 ])
 interpreted = pytest.mark.interpreted
 backend = partial(adaptive_conv2d, backend='triton')
-# What is not the same code in both.
-both = pytest.mark.parametrize('name', ['triton', 'triton_fused'])
+# What is not the same code in both; the one that is deprecated takes its time.
+both = pytest.mark.parametrize(
+    'name', ['triton', pytest.param('triton_fused', marks=pytest.mark.long)])
 
 
 @pytest.fixture(autouse=True)
