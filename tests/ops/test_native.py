@@ -8,6 +8,7 @@ import torch
 
 from mmacda.ops import adaptive_conv2d, fourier_bessel_bases
 from mmacda.ops.backends import native
+from mmacda.ops.backends.native import plan as plan_module
 from mmacda.ops.geometry import ConvGeometry
 
 needs_library = pytest.mark.skipif(
@@ -156,6 +157,26 @@ def test_thread_count_does_not_change_a_bit(monkeypatch):
         torch.set_num_threads(before)
     for other in results[1:]:
         assert all(map(torch.equal, results[0], other))
+
+
+@needs_library
+def test_what_a_thread_keeps_between_calls_is_not_read():
+    tensors, bases, geometry = make_case(channels=20, size=(30, 31))
+    expected = run(tensors, bases, geometry)
+    kept = plan_module._of_thread.memory
+    kept.fill_(float('nan'))
+    assert all(map(torch.equal, run(tensors, bases, geometry), expected))
+    assert plan_module._of_thread.memory is kept
+
+
+@needs_library
+def test_large_memory_is_handed_back(monkeypatch):
+    tensors, bases, geometry = make_case(channels=20, size=(30, 31))
+    expected = run(tensors, bases, geometry)
+    monkeypatch.setattr(plan_module, 'MOST_KEPT', 0)
+    plan_module._of_thread.memory = None
+    assert all(map(torch.equal, run(tensors, bases, geometry), expected))
+    assert plan_module._of_thread.memory is None
 
 
 @needs_library

@@ -1,5 +1,6 @@
 """What the native backend knows about a call before it sees the values."""
 import ctypes
+import threading
 from functools import lru_cache
 from typing import Any, Dict, Optional
 
@@ -14,7 +15,11 @@ from .half import STORAGES, pair_taps
 # Products per thread below which starting a thread costs more than it saves.
 PRODUCTS_PER_THREAD = 2 * 10**6
 MAX_THREADS = 256  # csrc/team.h
+MOST_KEPT = 2**24  # floats, 64 MiB
 NARROW = 8  # pixels: half a vector of the widest kind
+
+
+_of_thread = threading.local()
 
 
 class _Strides(ctypes.Structure):
@@ -126,15 +131,27 @@ class Plan:
     def threads(self) -> int:
         return min(torch.get_num_threads(), self.most_threads, MAX_THREADS)
 
-    def memory(self, count_floats: Any,
-               *arguments: int) -> Tensor:
-        """Working memory of one of the library's functions."""
+    def memory(self, count_floats: Any, *arguments: int) -> Tensor:
+        """Working memory of one of the library's functions, for one call.
+
+        What is not too large a thread keeps for its next call: to hand it
+        back and get it anew takes as long as several passes over it.
+        """
         key = count_floats.__name__, arguments
         floats = self.floats.get(key)
         if floats is None:
             floats = count_floats(self.address, *arguments)
             self.floats[key] = floats
-        return torch.empty(floats, dtype=torch.float32)
+        if floats > MOST_KEPT or torch.are_deterministic_algorithms_enabled():
+            return _floats(floats)  # deterministic: new memory is filled
+        kept = getattr(_of_thread, 'memory', None)
+        if kept is None or kept.numel() < floats:
+            kept = _of_thread.memory = _floats(floats)
+        return kept
+
+
+def _floats(count: int) -> Tensor:
+    return torch.empty(count, dtype=torch.float32, device='cpu')
 
 
 _cached_plan = lru_cache(maxsize=256)(Plan)
