@@ -14,6 +14,8 @@ from .contestants import GateError
 from .peak_memory import measure_model
 
 SECTION = 'models'
+# Of a network: the input's gradient too, and no step of an optimizer.
+INSIDE = 'training inside'
 MIB = 2**20
 ACDA = dict(
     type='ACDAConv', kernel_size=3, padding=1, scales=(3, 5, 7), bias=False)
@@ -168,8 +170,14 @@ def run(report: Report, layers: Sequence[tuple], images: Sequence[int],
 def _compare(report: Report, case: str, configs: Dict[str, dict],
              shape: Sequence[int], rounds: int, device: str,
              rivals: Sequence[str]) -> None:
-    steps = {name: Step(cfg, shape, device) for name, cfg in configs.items()}
-    for train, measure in ((False, 'inference'), (True, 'training')):
+    measures = [('inference', False, False), ('training', True, False)]
+    if case in goals.LAYER_LIMITS and device == 'cpu':
+        measures.append((INSIDE, True, True))
+    for measure, train, part in measures:
+        steps = {
+            name: Step(config, shape, device, part=part)
+            for name, config in configs.items()
+        }
         times = time_interleaved(
             {
                 name: step.function(train)
@@ -183,7 +191,7 @@ def _compare(report: Report, case: str, configs: Dict[str, dict],
                                              device)
                     report.add_ratio(SECTION, case, measure, times, name,
                                      rival, goal)
-        for name, config in configs.items():
+        for name, config in ({} if part else configs).items():
             extra = measure_model(config, shape, train, device)['extra']
             report.add(SECTION, case, f'{measure}, peak', name, '',
                        *[extra / MIB] * 3, 'MiB')

@@ -1,7 +1,7 @@
-"""Tables of benchmarks/results, and the short one of README.
+"""Tables of benchmarks/results, and those of layers in both READMEs.
 
-    python -m tools.dev.pages.rows           # prints README's table
-    python -m tools.dev.pages.rows --write   # puts it there
+    python -m tools.dev.pages.rows           # prints the READMEs' tables
+    python -m tools.dev.pages.rows --write   # puts them there
 """
 import tools.begin  # noqa: F401  before what takes seconds
 
@@ -24,6 +24,7 @@ TITLES = {
     'table7-cpu': "The paper's Table 7",
 }
 LAYERS = ('1x256x64x64', '4x128x28x28', '8x64x32x32', '2x64x112x112')
+NETWORKS = 'acda', 'acda-light'
 PLACE = re.compile(r"(<!-- layer's cost -->\n\n?).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -67,42 +68,100 @@ def row_tables() -> str:
     return '\n\n'.join(parts)
 
 
+def _ratios() -> Dict[tuple, Dict[str, str]]:
+    """Rows of the layers and networks by case, contestant, measure, rival."""
+    return {(row['case'], row['contestant'], row['measure'], row['rival']): row
+            for row in read_rows('models-cpu') if row['unit'] == 'x'}
+
+
 def layer_table() -> str:
     """README's table: the layer with the light generator, in ratios."""
-    ratios = {(row['case'], row['measure'], row['rival']): row['median']
-              for row in read_rows('models-cpu')
-              if row['contestant'] == 'acda-light' and row['unit'] == 'x'}
+    ratios = _ratios()
     lines = [
         '| (B, C, H, W) | inference / conv 3x3 | inference / conv 7x7 | '
-        'training / conv 3x3 |', '|---|---|---|---|'
+        'training / conv 3x3 | the same inside a network |',
+        '|---|---|---|---|---|'
     ]
     for case in LAYERS:
         figures = [
-            _figure(ratios[f'layer {case}', measure, rival])
-            for measure, rival in (('inference', 'conv3'), (
-                'inference', 'conv7'), ('training', 'conv3'))
+            _figure(ratios[f'layer {case}', 'acda-light', *kind]['median'])
+            for kind in (('inference', 'conv3'), ('inference', 'conv7'),
+                         ('training', 'conv3'), ('training inside', 'conv3'))
         ]
         lines.append(f'| {case.replace("x", ", ")} | '
                      f'{" | ".join(figures)} |')
     return '\n'.join(lines)
 
 
+def _beside_goal(row: Dict[str, str]) -> str:
+    """A ratio with its goal in brackets; bold misses it."""
+    text = _figure(row['median'])
+    if not row['goal']:
+        return text
+    goal = f'({_figure(row["goal"])})'
+    return f'{text} {goal}' if row['met'] == 'met' else f'**{text}** {goal}'
+
+
+def price_tables() -> str:
+    """Tables of benchmarks/README.md: layers by generator, and networks."""
+    ratios = _ratios()
+
+    def cell(case: str, forms: tuple, *kind: str) -> str:
+        return ', '.join(
+            _beside_goal(ratios[case, form, *kind]) for form in forms)
+
+    first, lines = read_rows('models-cpu')[0], [
+        '| (B, C, H, W) | inference / conv 3x3: default, 3x3 1x1, light | '
+        'inference / conv 7x7 | training / conv 3x3 | the same inside a '
+        'network |', '|---|---|---|---|---|'
+    ]
+    forms = 'acda', 'acda-half', 'acda-light'
+    for name in LAYERS:
+        case = f'layer {name}'
+        lines.append(' | '.join([
+            f'| {name.replace("x", ", ")}',
+            cell(case, forms, 'inference', 'conv3'),
+            cell(case, forms, 'inference', 'conv7'),
+            cell(case, forms, 'training', 'conv3'),
+            cell(case, forms, 'training inside', 'conv3')
+        ]) + ' |')
+    networks = sorted({case for case, *_ in ratios if 'ResNet' in case})
+    lines += ['', '| against the 3x3 twin | inference: default, light | '
+              'training step |', '|---|---|---|']
+    lines += [
+        f'| {case} | {cell(case, NETWORKS, "inference", "conv")} | '
+        f'{cell(case, NETWORKS, "training", "conv")} |' for case in networks
+    ]
+    met = [row['met'] == 'met' for row in ratios.values() if row['goal']]
+    lines += ['', f'{first["date"]}, torch {first["torch"]}, '
+              f'{first["threads"]} threads on {first["cores"]} cores '
+              f'({first["device"]}): {sum(met)} of {len(met)} goals met.']
+    return '\n'.join(lines)
+
+
 def make_parser() -> CommandParser:
     parser = CommandParser(__doc__)
     parser.add_argument(
-        '--write', action='store_true', help="replace README's table")
+        '--write', action='store_true', help='replace the tables there')
     return parser
 
 
+# What stands between the marks of each file.
+TABLES = {'README.md': layer_table, 'benchmarks/README.md': price_tables}
+
+
 def show(args: Namespace) -> None:
-    """Print README's table, or put it there."""
-    table, path = layer_table(), ROOT / 'README.md'
-    if not args.write:
-        print(table)
-        return
-    text = path.read_text(encoding='utf-8')
-    text = PLACE.sub(lambda found: f'{found[1]}{table}\n\n{found[2]}', text)
-    path.write_text(text, encoding='utf-8')
+    """Print the tables, or put them where they stand."""
+    for name, make in TABLES.items():
+        table, path = make(), ROOT / name
+        if not args.write:
+            print(f'{name}\n\n{table}\n')
+            continue
+        text = path.read_text(encoding='utf-8')
+        before, after = PLACE.search(text).groups()
+        path.write_text(
+            PLACE.sub(lambda _, new=f'{before.rstrip()}\n\n{table}\n\n{after}':
+                      new, text), encoding='utf-8')
 
 
 def main() -> None:
