@@ -18,6 +18,8 @@ NOBODYS_WARNINGS = (
     (FutureWarning, r'Importing from timm\.'),
     (FutureWarning, r'You are using `torch\.load` with `weights_only=False`'),
     (FutureWarning, r'`torch\.cuda\.amp\.'),
+    # mmcv-lite of what is not used.
+    (UserWarning, 'Fail to import ``MultiScaleDeformableAttention``'),
     # PyTorch of what mmengine's, mmpretrain's and mmagic's code calls.
     (UserWarning, r'torch\.meshgrid: in an upcoming release'),
     (UserWarning, "'pin_memory' argument is set as true but no accelerator"),

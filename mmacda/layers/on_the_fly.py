@@ -134,15 +134,13 @@ def convolve(layer: Any, x: Tensor, weight: Tensor,
     """
     generator = layer.atom_generator
     named = layer.backend or os.environ.get(ENVIRONMENT_VARIABLE, '').strip()
-    if named not in ('', 'native') or not _is_single(x):
-        pass  # as it is prepared
-    elif _derives_both_norms(generator):
-        output = _convolve_batch(layer, x, weight, bias)
-        if output is not None:
-            return output
-    elif not torch.is_grad_enabled() and layer.padding_mode == 'zeros' \
-            and _folds(generator) and _reads_input(generator):
-        output = _evaluate(layer, x, weight, bias)
+    if named in ('', 'native') and _is_single(x):
+        output = None
+        if _derives_both_norms(generator):
+            output = _convolve_batch(layer, x, weight, bias)
+        elif not torch.is_grad_enabled() and layer.padding_mode == 'zeros' \
+                and _folds(generator) and _reads_input(generator):
+            output = _evaluate(layer, x, weight, bias)
         if output is not None:
             return output
     hidden, rest = prepare(generator, x, layer.num_atoms)

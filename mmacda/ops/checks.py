@@ -79,29 +79,25 @@ def check_geometry(tensors: Dict[str, Optional[Tensor]],
     shapes = tuple((name, tensor.shape) for name, tensor in tensors.items()
                    if tensor is not None)
     if is_compiling():  # which looks through caches
-        return _check(shapes, *arguments)
+        return check_geometry_of(shapes, *arguments)
     try:
         return _check_once(
             shapes,
             *(tuple(a) if isinstance(a, list) else a for a in arguments))
     except TypeError:  # sizes that are symbols have no hash
-        return _check(shapes, *arguments)
+        return check_geometry_of(shapes, *arguments)
 
 
-def check_geometry_of(shapes: Dict[str, Any],
-                      *arguments: Any) -> ConvGeometry:
-    """:func:`check_geometry` of shapes."""
-    return _check(shapes, *arguments)
-
-
-def _check(shapes, stride, padding, dilation, groups) -> ConvGeometry:
+def check_geometry_of(shapes, stride, padding, dilation,
+                      groups) -> ConvGeometry:
+    """:func:`check_geometry` of names and shapes."""
     geometry = ConvGeometry.checked(stride, padding, dilation, groups)
     _check_shapes(dict(shapes), geometry)
     return geometry
 
 
 # A small layer takes less time than its checks. Typed: True is not 1.
-_check_once = lru_cache(maxsize=1024, typed=True)(_check)
+_check_once = lru_cache(maxsize=1024, typed=True)(check_geometry_of)
 
 
 def _check_shapes(shapes: dict, geometry: ConvGeometry) -> None:
