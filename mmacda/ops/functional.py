@@ -167,9 +167,9 @@ def warm_up(*arguments: Any, **options: Any) -> None:
     refuse_capture('a warm-up is to precede that')
 
     def detached(value: Any) -> Any:
-        if not isinstance(value, Tensor):
-            return value
-        return value.detach().requires_grad_(value.requires_grad)
+        if not isinstance(value, Tensor) or not value.requires_grad:
+            return value  # the same one: bases are known by it
+        return value.detach().requires_grad_()
 
     arguments = tuple(map(detached, arguments))
     options = {name: detached(value) for name, value in options.items()}

@@ -92,4 +92,6 @@ def test_what_is_not_finite_stays_where_filters_reach(value, dtype):
     near = torch.zeros(13, 13, dtype=torch.bool, device='cuda')
     near[3:10, 4:11] = live
     assert not y[0, :, near].isfinite().any()
-    assert torch.equal(y[0, :, ~near], clean[0, :, ~near])
+    # Patches with such a value are summed anew, in another order.
+    assert error(y[0, :, ~near], clean[0, :, ~near]) <= {
+        torch.bfloat16: 3e-3, torch.float16: 4e-4}.get(dtype, 1e-6)

@@ -6,7 +6,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmacda.ops import adaptive_conv2d, backends, reference, registered_op
+from mmacda.ops import (
+    adaptive_conv2d,
+    backends,
+    reference,
+    registered_op,
+    warm_up,
+)
 from mmacda.ops.backends import bases as bases_module
 from mmacda.ops.backends import triton
 from mmacda.ops.geometry import ConvGeometry
@@ -43,10 +49,11 @@ both = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def exact_products():
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
     yield
-    torch.backends.cuda.matmul.allow_tf32 = before
+    matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 @pytest.fixture
@@ -434,7 +441,7 @@ def test_autocast_on_a_gpu(dtype):
 def test_no_call_but_the_first_waits_for_the_gpu():
     case = Case('graph', in_channels=16, out_channels=8)
     operands = case.operands(torch.float32, 'cuda')
-    evaluate(adaptive_conv2d, operands, case.geometry)
+    warm_up(**operands, **case.geometry)
     torch.cuda.set_sync_debug_mode('error')
     try:
         with torch.no_grad():

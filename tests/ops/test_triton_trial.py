@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from mmacda.ops import adaptive_conv2d
-from mmacda.ops.backends import capture, triton
+from mmacda.ops.backends import capture, stock, triton
 from mmacda.ops.backends.triton import trial
-from mmacda.testing.cases import Case
+from mmacda.ops.geometry import ConvGeometry
+from mmacda.testing.cases import Case, relative_error
 
 CPU, SINGLE = torch.device('cpu'), torch.float32
 KEY = CPU, SINGLE, 'kernels'
@@ -92,6 +93,24 @@ def test_sizes_on_a_gpu_are_those_of_layers():
     sizes = trial.SIZES
     assert sizes.channels == 64 and sizes.atoms == 6
     assert sizes.channels * 2 % 16 == 0 and set(sizes.maps) == {1, 2}
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize('stride', [1, 2])
+def test_rounding_is_far_from_a_fault(dtype, stride):
+    """Of what cancels, half precision tells too little: none may."""
+    geometry = ConvGeometry((stride, stride), (1, 1), (1, 1), 1)
+    given = trial.operands(CPU, dtype, geometry, trial.SIZES)
+    exact = [tensor.double() for tensor in given]
+    needs = True, True, False, True
+    y, right = (stock.forward(*found, geometry) for found in (given, exact))
+    dy = trial.wave(CPU, *y.shape).to(dtype)
+    grads, others = (stock.backward(up, *found, geometry, needs)
+                     for up, found in ((dy, given), (dy.double(), exact)))
+    limit = trial.TOLERANCES.get(dtype, trial.TOLERANCE)
+    for ours, theirs in zip((y, *grads), (right, *others)):
+        if theirs is not None:
+            assert relative_error(ours, theirs) < limit / 4
 
 
 @pytest.mark.interpreted

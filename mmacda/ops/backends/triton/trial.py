@@ -175,10 +175,16 @@ def compare(ours: Sequence[Any], right: Sequence[Any],
 
 
 def wave(device: torch.device, *shape: int) -> Tensor:
-    """Values that repeat nowhere, of about the same size everywhere."""
-    count = torch.Size(shape).numel()
-    values = torch.arange(count, device=device, dtype=torch.float32)
-    return values.mul(1.7).sin().view(shape)
+    """Values in [-1, 1) that no sum cancels more than it would random ones.
+
+    Of waves of one length most cancels, and with it what a dtype can tell of
+    a result: so each place's number is mixed, by a hash of integers.
+    """
+    mixed = torch.arange(1, torch.Size(shape).numel() + 1, device=device)
+    for factor, shift in ((0x9E3779B1, 15), (0x85EBCA77, 13)):
+        mixed = mixed.mul(factor).bitwise_and(0xFFFFFFFF)
+        mixed = mixed.bitwise_xor(mixed.bitwise_right_shift(shift))
+    return mixed.to(torch.float64).mul(2.**-31).sub(1).float().view(shape)
 
 
 def operands(device: torch.device, dtype: torch.dtype, geometry: ConvGeometry,
