@@ -139,6 +139,49 @@ def test_band_products_equal_the_definition(case, dtype):
     assert relative_error(found, grad_alpha) < limit(dtype)
 
 
+@pytest.mark.parametrize('scales', [(3, ), (3, 5), (3, 5, 7), (7, ), None])
+def test_packed_rows_are_the_live_taps(scales):
+    from mmacda.ops.backends.triton import band
+    case = Case('live', scales=scales)
+    psi = case.bases(torch.float64, 'cpu') if scales else None
+    bases = describe(psi, case.num_coefficients)
+    firsts, spans, shifts = band.pack_rows(bases)
+    assert max(map(abs, (firsts, spans))) < 2**31 and 0 <= shifts < 2**63
+    found = []
+    for row in range(8):
+        first, span = firsts >> 4 * row & 15, spans >> 4 * row & 15
+        for tap in range(first, first + span + 1):
+            if tap < 15:
+                found.append(row * bases.kernel + tap)
+                place = tap + (shifts >> 8 * row & 127) - band.BIAS
+                assert place == len(found) - 1
+    assert found == bases.live
+
+
+def test_rows_with_a_dead_tap_inside_are_not_for_bands():
+    from mmacda.ops.backends.triton import band
+    psi = torch.zeros(2, 3, 3)
+    psi[0, 1, 0] = psi[1, 1, 2] = 1
+    assert band.pack_rows(describe(psi, 2)) is None
+    psi[1, 1, 1] = 1
+    assert band.pack_rows(describe(psi, 2)) is not None
+
+
+@pytest.mark.parametrize('follow', [False, True])
+def test_atoms_beyond_32_bits_are_found_the_same(follow, monkeypatch):
+    from mmacda.ops.backends.triton import band, plan
+    results = []
+    for first in (2**31, 0):
+        monkeypatch.setattr(band, 'FIRST_WIDE', first)
+        plan._cached_plan.cache_clear()
+        call = Call(CASES[0], torch.float16)
+        z = call.features_of(call.x, call.size, follow=follow)
+        dz = torch.ones(*call.size, call.case.num_atoms,
+                        call.case.in_channels, dtype=torch.float16)
+        results.append((z, call.grad_alpha(dz)))
+    assert all(map(torch.equal, *results))
+
+
 @pytest.mark.parametrize('kernel', ['convolve', 'correlate'])
 def test_chunks_of_rows_are_the_rows_of_a_whole(kernel):
     case = CASES[0]

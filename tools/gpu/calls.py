@@ -19,7 +19,9 @@ from .timing import Comparison, compare
 
 SECTION = 'calls'
 RIVALS = ('conv7', 'conv3', UNFOLD)
-SECONDS = 12  # for a layer
+SECONDS = 8  # for a layer
+# Layers for which the slow way is timed too: it takes most of the time.
+WITH_STOCK = 2
 # More than any cache; more copies of a small layer would help no more.
 CACHE_BYTES, MOST_COPIES = 160 * 2**20, 8
 
@@ -31,15 +33,18 @@ def run(run: Run) -> None:
             continue
         with run.report.attempt(str(job)):
             run.report.dtype = dtype_name(job.dtype)
-            time_job(run, job, () if number else DEPRECATED)
+            time_job(run, job, number < WITH_STOCK,
+                     () if number else DEPRECATED)
         free(run.device)
 
 
-def time_job(run: Run, job: Job, deprecated: Sequence[str] = ()) -> None:
+def time_job(run: Run, job: Job, with_stock: bool = True,
+             deprecated: Sequence[str] = ()) -> None:
     """Rows of a layer; ``deprecated`` are backends beside those that stay."""
     operands = job.case.operands(job.dtype, run.device)
     names = [name for name in (*backends(), *deprecated)
-             if is_right(run, job, operands, name)]
+             if (with_stock or name != 'stock')
+             and is_right(run, job, operands, name)]
     rivals = [name for name in RIVALS
               if name in CONVS or fits(job.case, job.dtype, run.device)]
     sets = [operands, *copies(job.case, operands,

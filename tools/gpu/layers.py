@@ -1,6 +1,12 @@
-"""Whole layers, by generator, beside convolutions: under autocast."""
-from typing import Optional
+"""Whole layers, by generator, beside convolutions: under autocast.
 
+Also the light one with its coefficients made in the tile, which layers do
+on a CPU alone.
+"""
+from typing import Optional
+from unittest import mock
+
+from mmacda.layers import on_the_fly
 from tools.benchmarks.gpu_goals import CHANNELS_LAST
 from tools.benchmarks.models import Step, check_layer, layer_configs
 
@@ -11,11 +17,20 @@ from .timing import Comparison, compare
 
 SECTION = 'layers'
 RIVALS = ('conv7', 'conv3')
+IN_THE_TILE = 'acda-light, on the fly'
 TINY_LAYERS = ((1, 8, 4), )
 SECONDS = 8  # for a layer
 TOLERANCE = 1e-3  # of float32, for sums over a batch
 # The gate's share of the images: it unfolds them.
 GATED_IMAGES = 2
+
+
+class MadeInTheTile(Step):
+    """A light layer that makes its coefficients on the fly on any device."""
+
+    def output(self):
+        with mock.patch.object(on_the_fly, 'DEVICES', ('cpu', 'cuda')):
+            return super().output()
 
 
 def run(run: Run) -> None:
@@ -45,6 +60,9 @@ def time_layers(run: Run, case: str, shape: tuple) -> None:
     half = None if run.rehearsed else half_precision(run.device)
     steps = {name: Step(config, shape, run.device, half, part=True)
              for name, config in right.items()}
+    if 'acda-light' in right:
+        steps[IN_THE_TILE] = MadeInTheTile(right['acda-light'], shape,
+                                           run.device, half, part=True)
     for train, measure in ((False, 'inference'), (True, 'training')):
         calls = {name: [step.function(train)] for name, step in steps.items()}
         compare(run, Comparison(SECTION, case, measure, calls, RIVALS,

@@ -39,7 +39,7 @@ STEPS = (
     Step('layers', 60),
     Step('kernels', 40),
     Step('tiles', 90, 0.5),
-    Step('sanitizer', 60),
+    Step('sanitizer', 100),
 )
 
 

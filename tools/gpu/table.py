@@ -36,7 +36,8 @@ NETWORKS = {
     'resnet18': 'ResNet-18', 'acda on stock': 'Ad-ResNet-s without Triton',
 }
 GENERATORS = {'acda': 'default', 'acda-half': '3x3 1x1',
-              'acda-light': 'light'}
+              'acda-light': 'light',
+              'acda-light, on the fly': 'light, made in the tile'}
 
 # (case, dtype, measure, contestant, rival, unit)
 Key = Tuple[str, str, str, str, str, str]

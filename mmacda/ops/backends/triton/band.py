@@ -6,16 +6,14 @@ environment variable ``MMACDA_TRITON_TENSOR_CORES=0`` (or no, off, false)
 switches them off, for comparison; it is read when a plan is made.
 """
 import os
-from functools import lru_cache
 from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ..bases import Description, make, outside
+from ..bases import Description
 from . import band_kernels
-from .atoms import AtomSteps, Tuning
+from .atoms import EIGHT, AtomSteps, Tuning
 from .launch import Launch, Size, ceil, power_of_two
 from .operands import pad_size, product_of
 
@@ -23,7 +21,7 @@ SWITCH = 'MMACDA_TRITON_TENSOR_CORES'
 OFF = ('0', 'no', 'off', 'false')
 DTYPES = (torch.float16, torch.bfloat16)
 KERNELS = (3, 5, 7)  # of others the patch does not fit
-SIDE = 4  # of a tile of target pixels
+ROWS, COLUMNS = 2, 8  # of a tile of target pixels
 # Rows of channels are read 16 bytes at a time.
 CHANNELS_MULTIPLE = 16
 # Of fewer, the spare atoms of a block cost more than tensor cores save.
@@ -31,19 +29,44 @@ LEAST_ATOMS = 4
 # Programs that occupy a GPU: channels are split among more where pixels are
 # few.
 FEW_PROGRAMS = 512
-CONVOLVE, CORRELATE = Tuning(64, 4), Tuning(64, 8)
+# Atoms that 32 bits do not count.
+FIRST_WIDE = 2**31
+# What the kernels take off again.
+BIAS = band_kernels.BIAS.value
+WIDTH = band_kernels.WIDTH.value
+CONVOLVE, CORRELATE = Tuning(64, 8, 1), Tuning(64, 8)
+EARLY = True
 
 
 def is_switched_off() -> bool:
     return os.environ.get(SWITCH, '').strip().lower() in OFF
 
 
-@lru_cache(maxsize=64)
-def places_of(bases: Description, device: torch.device) -> Tensor:
-    """Of each tap its place among the live ones, or -1."""
-    places = np.full(bases.kernel**2, -1)
-    places[bases.live] = np.arange(len(bases.live))
-    return outside(make, places, device, torch.int32)
+def pack_rows(bases: Description) -> Optional[Tuple[int, int, int]]:
+    """Which taps are live, row by row, as the kernels read it.
+
+    Returns:
+        tuple, optional: Of each of eight rows the first live tap, and how
+        many follow it, in four bits each; in eight bits how far its places
+        among all live ones are ahead of its taps, plus ``BIAS``. None if a
+        row has a dead tap between live ones.
+    """
+    firsts = spans = shifts = 0
+    live = np.zeros((8, bases.kernel), bool)
+    live.flat[bases.live] = True
+    for row, taps in enumerate(live):
+        found = np.flatnonzero(taps)
+        # Of a dead row that which no tap is.
+        first, last = (found[0], found[-1]) if len(found) else (15, 15)
+        if len(found) and len(found) != last - first + 1:
+            return None
+        firsts |= int(first) << 4 * row
+        spans |= int(last - first) << 4 * row
+        if len(found):
+            before = live[:row].sum()
+            shifts |= int(before - first + BIAS) << 8 * row
+    # As numbers of 32 bits are, with a sign.
+    return firsts - (firsts >> 31 << 32), spans - (spans >> 31 << 32), shifts
 
 
 class BandSteps(AtomSteps):
@@ -51,7 +74,9 @@ class BandSteps(AtomSteps):
 
     def __init__(self, plan: Any):
         super().__init__(plan, plan.dtype)
-        self.places = plan.keep(places_of(plan.bases, plan.device))
+        rows = pack_rows(plan.bases)
+        assert rows is not None
+        self.rows = dict(zip(('FIRSTS', 'SPANS', 'SHIFTS'), rows))
         self.product = product_of(plan.dtype)[0]
 
     @classmethod
@@ -75,14 +100,17 @@ class BandSteps(AtomSteps):
         if plan.channels % CHANNELS_MULTIPLE \
                 or plan.out_channels % CHANNELS_MULTIPLE:
             return f'channels are no multiple of {CHANNELS_MULTIPLE}'
+        if pack_rows(plan.bases) is None:
+            return 'a row of taps has a dead one between live ones'
         return f'{SWITCH} switches it off' if is_switched_off() else None
 
-    def _options(self, tuning: Tuning, channels: int) -> dict:
+    def _options(self, tuning: Tuning, channels: int, eights: int) -> dict:
         kernel = self.plan.bases.kernel
-        patch = SIDE + kernel - 1
         return dict(
-            stages=tuning.stages, K=kernel, SIDE=SIDE, PATCH=patch,
-            SEEN=power_of_two(patch * patch),
+            self.rows, stages=tuning.stages, K=kernel, ROWS=ROWS,
+            COLUMNS=COLUMNS,
+            WIDE=EIGHT * self.num_taps * eights >= FIRST_WIDE,
+            SEEN=power_of_two(ROWS + kernel - 1) * WIDTH,
             CHANNELS=min(tuning.block, pad_size(channels)),
             PRODUCT=self.product)
 
@@ -94,28 +122,28 @@ class BandSteps(AtomSteps):
         padding = plan.geometry.padding
         if follow:
             padding = tuple(plan.bases.kernel - 1 - p for p in padding)
-        options = self._options(CONVOLVE, channels)
-        programs = size[0] * ceil(size[1], SIDE) * ceil(size[2], SIDE)
+        eights = atoms_size[0] * atoms_size[1] * atoms_size[2] * self.blocks
+        options = self._options(CONVOLVE, channels, eights)
+        programs = size[0] * ceil(size[1], ROWS) * ceil(size[2], COLUMNS)
         steps = ceil(channels, options['CHANNELS'])
         parts = min(steps, ceil(FEW_PROGRAMS, programs * self.blocks))
         span = ceil(steps, parts) * options['CHANNELS']
-        eights = atoms_size[0] * atoms_size[1] * atoms_size[2] * self.blocks
         return Launch(
             band_kernels.convolve_band,
             (programs, ceil(channels, span), self.blocks),
             (size[1], size[2], first_row, first_atoms_row, *atoms_size[1:],
              *source_shape[1:3], *source_strides[:3], *padding, channels,
              span, plan.atoms, eights, self.blocks), CONVOLVE.warps,
-            [self.places], FOLLOW=follow, **options)
+            FOLLOW=follow, EARLY=EARLY, **options)
 
     def sum_atoms(self, size: Size, first_row: int,
                   grad_strides: Sequence[int]) -> Launch:
         plan = self.plan
-        programs = size[0] * ceil(size[1], SIDE) * ceil(size[2], SIDE)
+        programs = size[0] * ceil(size[1], ROWS) * ceil(size[2], COLUMNS)
         eights = size[0] * size[1] * size[2] * self.blocks
         return Launch(
             band_kernels.correlate_band, (programs, self.blocks),
             (size[1], size[2], first_row, *plan.x_shape[1:3],
              *plan.x_strides[:3], *plan.geometry.padding, plan.channels,
              plan.atoms, eights, self.blocks), CORRELATE.warps,
-            [self.places], **self._options(CORRELATE, plan.channels))
+            **self._options(CORRELATE, plan.channels, eights))

@@ -1,16 +1,18 @@
 """Triton kernels of the atom convolution for tensor cores.
 
-A program takes ``SIDE`` x ``SIDE`` pixels with eight atoms each. Their filters
-are the columns of one matrix, with a row for every pixel of the patch that
-they see: a band, with zeros where a filter does not reach. The atom
+A program takes ``ROWS`` x ``COLUMNS`` pixels with eight atoms each: its lines.
+Their filters are the columns of one matrix, with a row for every pixel of the
+patch that they see: a band, with zeros where a filter does not reach. The atom
 convolution is its product with the patch, the gradient of the atoms the
 product of patch and gradient, of which the band is kept. Stride and dilation
-are 1.
+are 1. A row of the patch has 16 pixels, of which those are read that some
+filter sees: what is a power of two takes no divisions.
 
 Maps are channels-last; atoms are (tap, pixel, atom), in ``blocks`` of eight
-atoms, ``tap_eights`` eights per tap. ``places`` has a cell for each of the
-k * k taps: its place among the atoms' taps, -1 where it is dead. Sums are
-float32, in a fixed order.
+atoms, ``tap_eights`` eights per tap. Which of the k * k taps have a place
+among the atoms is packed into numbers, row by row: ``FIRSTS`` and ``SPANS``
+hold four bits for each row, ``SHIFTS`` eight, see ``band.pack_rows``: loads of
+a table would take longer. Sums are float32, in a fixed order.
 """
 import triton
 import triton.language as tl
@@ -18,194 +20,241 @@ import triton.language as tl
 from .parts import jit
 
 EIGHT = tl.constexpr(8)
+WIDTH = tl.constexpr(16)  # of the patch
+FEW = tl.constexpr(16)  # channels
+# Of what SHIFTS holds, so that none is negative.
+BIAS = tl.constexpr(8)
 
 
 @triton.jit
-def meet(seen_y, seen_x, y, x, row, column, first_row, first_atoms_row,
-         source_rows, source_columns, rows, columns, atoms_columns, places,
-         pad_row, pad_column, K: tl.constexpr, FOLLOW: tl.constexpr):
-    """Of seen and target pixels of a tile: place of the tap between them.
+def find_place(tap_y, tap_x, FIRSTS: tl.constexpr, SPANS: tl.constexpr,
+               SHIFTS: tl.constexpr):
+    """Place among the atoms of what may be a tap, and whether it is one.
 
-    Also the pixel of the chunk's atoms that owns the filter, and whether
-    there is one. ``pad_row`` and ``pad_column`` are the convolution's; with
-    ``FOLLOW`` the source pixel owns the filter, and taps are flipped.
+    ``tap_x`` is below 15. Rows that are none are among the eight: dead ones.
+    """
+    row = tap_y & 7
+    first = (FIRSTS >> (row * 4)) & 15
+    span = (SPANS >> (row * 4)) & 15
+    shift = ((SHIFTS >> (row * 8).to(tl.int64)) & 127).to(tl.int32)
+    return (tap_x + shift - BIAS,
+            (tap_x - first).to(tl.uint32) <= span.to(tl.uint32))
+
+
+@triton.jit
+def is_within(index, count):
+    """0 <= index < count."""
+    return index.to(tl.uint32) < count.to(tl.uint32)
+
+
+@triton.jit
+def locate_filters(seen_y, seen_x, y, x, row, column, first_row,
+                   first_atoms_row, source_rows, source_columns, rows,
+                   columns, atoms_columns, pad_row, pad_column, tap_eights,
+                   blocks, K: tl.constexpr, FOLLOW: tl.constexpr,
+                   FIRSTS: tl.constexpr, SPANS: tl.constexpr,
+                   SHIFTS: tl.constexpr, WIDE: tl.constexpr):
+    """Of seen and target pixels of a tile: where the tap's eight atoms are.
+
+    Also whether there are any. ``pad_row`` and ``pad_column`` are the
+    convolution's; with ``FOLLOW`` the source pixel owns the filter, and taps
+    are flipped.
     """
     tap_y = seen_y - y
     tap_x = seen_x - x
+    if FOLLOW:
+        tap_y = K - 1 - tap_y
+        tap_x = K - 1 - tap_x
+    place, live = find_place(tap_y, tap_x, FIRSTS, SPANS, SHIFTS)
     source_y = first_row + row + seen_y - pad_row
     source_x = column + seen_x - pad_column
-    band = (tap_y >= 0) & (tap_y < K) & (tap_x >= 0) & (tap_x < K) & (
-        row + y < rows) & (column + x < columns) & (source_y >= 0) & (
-            source_y < source_rows) & (source_x >= 0) & (
-                source_x < source_columns)
+    there = is_within(source_y, source_rows) & is_within(
+        source_x, source_columns) & (seen_x < 15)
+    inside = (row + y < rows) & (column + x < columns)
     if FOLLOW:
-        tap = (K - 1 - tap_y) * K + (K - 1 - tap_x)
         owner = (source_y - first_atoms_row) * atoms_columns + source_x
-        owner += (y + x) * 0
     else:
-        tap = tap_y * K + tap_x
         owner = (row + y) * atoms_columns + column + x
-        owner += (seen_y + seen_x) * 0
-    place = tl.load(places + tap, mask=band, other=-1)
-    return place.to(tl.int64), owner, band & (place >= 0)
+    if WIDE:
+        place = place.to(tl.int64)
+    return place * tap_eights + owner * blocks, live & there & inside
 
 
 @triton.jit
-def locate_tile(rows, columns, SIDE: tl.constexpr):
+def locate_tile(rows, columns, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     """Image, and row and column of the tile's first pixel."""
-    across = tl.cdiv(columns, SIDE)
-    tiles = across * tl.cdiv(rows, SIDE)
+    across = tl.cdiv(columns, COLUMNS)
+    tiles = across * tl.cdiv(rows, ROWS)
     tile = tl.program_id(0)
-    return ((tile // tiles).to(tl.int64), tile % tiles // across * SIDE,
-            tile % tiles % across * SIDE)
+    return ((tile // tiles).to(tl.int64), tile % tiles // across * ROWS,
+            tile % tiles % across * COLUMNS)
 
 
 @triton.jit
 def sum_patch(source, filters, z, image, row, column, first_channel,
               channels, first_row, first_atoms_row, source_rows,
               source_columns, source_image, source_row, source_column, rows,
-              columns, atoms_columns, places, pad_row, pad_column,
-              tap_eights, blocks, K: tl.constexpr, FOLLOW: tl.constexpr,
-              SIDE: tl.constexpr, PATCH: tl.constexpr,
+              columns, atoms_columns, pad_row, pad_column, tap_eights, blocks,
+              K: tl.constexpr, FOLLOW: tl.constexpr, FIRSTS: tl.constexpr,
+              SPANS: tl.constexpr, SHIFTS: tl.constexpr, WIDE: tl.constexpr,
+              ROWS: tl.constexpr, COLUMNS: tl.constexpr,
               CHANNELS: tl.constexpr):
     """Z of a tile, pixel by pixel of its patch.
 
     For patches that hold Inf or NaN: what no filter reaches takes no part.
     """
-    line = tl.arange(0, SIDE * SIDE * EIGHT)
-    y = line // EIGHT // SIDE
-    x = line // EIGHT % SIDE
+    line = tl.arange(0, ROWS * COLUMNS * EIGHT)
+    y = line // EIGHT // COLUMNS
+    x = line // EIGHT % COLUMNS
     channel = first_channel + tl.arange(0, CHANNELS)
     z *= 0
     z = tl.where(z == 0, z, 0.)
-    for seen in range(PATCH * PATCH):
-        seen_y = seen // PATCH
-        seen_x = seen % PATCH
-        place, owner, band = meet(
-            seen_y, seen_x, y, x, row, column, first_row, first_atoms_row,
-            source_rows, source_columns, rows, columns, atoms_columns,
-            places, pad_row, pad_column, K, FOLLOW)
-        weight = tl.load(
-            filters + ((place * tap_eights + owner * blocks) * EIGHT +
-                       line % EIGHT), mask=band, other=0.).to(tl.float32)
-        from_y = first_row + row + seen_y - pad_row
-        from_x = column + seen_x - pad_column
-        there = (from_y >= 0) & (from_y < source_rows) & (from_x >= 0) & (
-            from_x < source_columns)
-        start = (image * source_image + from_y.to(tl.int64) * source_row +
-                 from_x.to(tl.int64) * source_column)
-        value = tl.load(
-            source + (start + channel),
-            mask=there & (channel < channels), other=0.).to(tl.float32)
-        z += tl.where(band[:, None], weight[:, None] * value[None, :], 0.)
+    for seen_y in range(ROWS + K - 1):
+        for seen_x in range(COLUMNS + K - 1):
+            eight, band = locate_filters(
+                seen_y, seen_x, y, x, row, column, first_row, first_atoms_row,
+                source_rows, source_columns, rows, columns, atoms_columns,
+                pad_row, pad_column, tap_eights, blocks, K, FOLLOW, FIRSTS,
+                SPANS, SHIFTS, WIDE)
+            weight = tl.load(
+                filters + (eight * EIGHT + line % EIGHT), mask=band,
+                other=0.).to(tl.float32)
+            from_y = first_row + row + seen_y - pad_row
+            from_x = column + seen_x - pad_column
+            there = is_within(from_y, source_rows) & is_within(
+                from_x, source_columns)
+            start = (image * source_image + from_y.to(tl.int64) * source_row +
+                     from_x.to(tl.int64) * source_column)
+            value = tl.load(
+                source + (start + channel),
+                mask=there & (channel < channels), other=0.).to(tl.float32)
+            z += tl.where(band[:, None], weight[:, None] * value[None, :], 0.)
     return z
 
 
 @jit
-def convolve_band(source, atoms, features, places,  # pointers
+def convolve_band(source, atoms, features,  # pointers
                   rows, columns, first_row, first_atoms_row, atoms_rows,
                   atoms_columns, source_rows, source_columns, source_image,
                   source_row, source_column, pad_row, pad_column, channels,
                   span, num_atoms, tap_eights,
                   blocks, K: tl.constexpr, FOLLOW: tl.constexpr,
-                  SIDE: tl.constexpr, PATCH: tl.constexpr,
+                  FIRSTS: tl.constexpr, SPANS: tl.constexpr,
+                  SHIFTS: tl.constexpr, WIDE: tl.constexpr,
+                  ROWS: tl.constexpr, COLUMNS: tl.constexpr,
                   SEEN: tl.constexpr, CHANNELS: tl.constexpr,
-                  PRODUCT: tl.constexpr):
+                  PRODUCT: tl.constexpr, EARLY: tl.constexpr):
     """features[pixel, atom, channel], of ``span`` channels and 8 atoms."""
-    image, row, column = locate_tile(rows, columns, SIDE)
+    image, row, column = locate_tile(rows, columns, ROWS, COLUMNS)
     first_atom = tl.program_id(2) * EIGHT
     seen = tl.arange(0, SEEN)
-    seen_y = seen // PATCH
-    seen_x = seen % PATCH
-    pixel = tl.arange(0, SIDE * SIDE)
-    place, owner, band = meet(
-        seen_y[:, None], seen_x[:, None], (pixel // SIDE)[None, :],
-        (pixel % SIDE)[None, :], row, column, first_row, first_atoms_row,
-        source_rows, source_columns, rows, columns, atoms_columns, places,
-        pad_row, pad_column, K, FOLLOW)
-    own = atoms + (image * atoms_rows * atoms_columns * blocks +
-                   tl.program_id(2)) * EIGHT
-    start = (place * tap_eights + owner * blocks) * EIGHT
-    filters = tl.load(
-        own + (start[:, :, None] + tl.arange(0, EIGHT)[None, None, :]),
-        mask=band[:, :, None], other=0.)
-    matrix = tl.trans(
-        tl.reshape(filters, (SEEN, SIDE * SIDE * EIGHT))).to(PRODUCT)
+    seen_y = seen // WIDTH
+    seen_x = seen % WIDTH
+    line = tl.arange(0, ROWS * COLUMNS * EIGHT)
+    y = line // EIGHT // COLUMNS
+    x = line // EIGHT % COLUMNS
     from_y = first_row + row + seen_y - pad_row
     from_x = column + seen_x - pad_column
-    there = (seen < PATCH * PATCH) & (from_y >= 0) & (
-        from_y < source_rows) & (from_x >= 0) & (from_x < source_columns)
+    there = (seen_y < ROWS + K - 1) & (seen_x < COLUMNS + K - 1) & is_within(
+        from_y, source_rows) & is_within(from_x, source_columns)
     sources = source + (
         image * source_image + from_y.to(tl.int64) * source_row +
         from_x.to(tl.int64) * source_column)
-    line = tl.arange(0, SIDE * SIDE * EIGHT)
-    y = row + line // EIGHT // SIDE
-    x = column + line // EIGHT % SIDE
-    atom = first_atom + line % EIGHT
-    inside = (y < rows) & (x < columns) & (atom < num_atoms)
-    targets = features + (
-        ((image * rows + y) * columns + x) * num_atoms + atom) * channels
     channel = tl.arange(0, CHANNELS)
     begin = tl.program_id(1) * span
     end = tl.minimum(begin + span, channels)
-    trace = 0.
+    if EARLY:  # of the first step, while filters are on their way
+        early = tl.load(
+            sources[:, None] + (begin + channel)[None, :],
+            mask=there[:, None] & (begin + channel < end)[None, :], other=0.)
+    # Of line by line, so that the product reads it where it is loaded to.
+    eight, band = locate_filters(
+        seen_y[:, None], seen_x[:, None], y[None, :], x[None, :], row, column,
+        first_row, first_atoms_row, source_rows, source_columns, rows,
+        columns, atoms_columns, pad_row, pad_column, tap_eights, blocks, K,
+        FOLLOW, FIRSTS, SPANS, SHIFTS, WIDE)
+    own = atoms + (image * atoms_rows * atoms_columns * blocks +
+                   tl.program_id(2)) * EIGHT
+    start = tl.max_contiguous(
+        tl.multiple_of(eight * EIGHT + (line % EIGHT)[None, :], (1, 8)),
+        (1, 8))
+    filters = tl.load(
+        own + start, mask=tl.max_constancy(band, (1, 8)), other=0.)
+    matrix = tl.trans(filters.to(PRODUCT))
+    atom = first_atom + line % EIGHT
+    inside = (row + y < rows) & (column + x < columns) & (atom < num_atoms)
+    targets = features + (((image * rows + row + y) * columns + column + x) *
+                          num_atoms + atom) * channels
+    trace = tl.zeros((ROWS * COLUMNS * EIGHT, ), dtype=tl.float32)
     for first in range(begin, end, CHANNELS):
         wanted = (first + channel < end)[None, :]
-        value = tl.load(
-            sources[:, None] + (first + channel)[None, :],
-            mask=there[:, None] & wanted, other=0.)
+        if EARLY:
+            value = early
+            early = tl.load(
+                sources[:, None] + (first + CHANNELS + channel)[None, :],
+                mask=there[:, None] & (first + CHANNELS + channel < end)[
+                    None, :], other=0.)
+        else:
+            value = tl.load(
+                sources[:, None] + (first + channel)[None, :],
+                mask=there[:, None] & wanted, other=0.)
         z = tl.dot(matrix, value.to(PRODUCT), input_precision='ieee')
         # Not 0 where a value is Inf or NaN: those are in all sums of a patch.
-        trace += tl.sum(z * 0.)
+        trace += tl.sum(z * 0., 1)
         tl.store(
             targets[:, None] + (first + channel)[None, :],
             z.to(features.dtype.element_ty), mask=inside[:, None] & wanted)
-    if trace != 0.:
-        for first in range(begin, end, CHANNELS):
-            wanted = (first + channel < end)[None, :]
+    if tl.sum(trace) != 0.:  # rare: few channels at a time, few registers
+        few = tl.arange(0, FEW)
+        for first in range(begin, end, FEW):
             z = sum_patch(
-                source, own, tl.zeros((SIDE * SIDE * EIGHT, CHANNELS),
+                source, own, tl.zeros((ROWS * COLUMNS * EIGHT, FEW),
                                       dtype=tl.float32), image, row, column,
                 first, channels, first_row, first_atoms_row, source_rows,
                 source_columns, source_image, source_row, source_column, rows,
-                columns, atoms_columns, places, pad_row, pad_column,
-                tap_eights, blocks, K, FOLLOW, SIDE, PATCH, CHANNELS)
+                columns, atoms_columns, pad_row, pad_column, tap_eights,
+                blocks, K, FOLLOW, FIRSTS, SPANS, SHIFTS, WIDE, ROWS, COLUMNS,
+                FEW)
             tl.store(
-                targets[:, None] + (first + channel)[None, :],
+                targets[:, None] + (first + few)[None, :],
                 z.to(features.dtype.element_ty),
-                mask=inside[:, None] & wanted)
+                mask=inside[:, None] & (first + few < end)[None, :])
 
 
 @jit
-def correlate_band(source, grad_features, grads, places,  # pointers
+def correlate_band(source, grad_features, grads,  # pointers
                    rows, columns, first_row, source_rows, source_columns,
                    source_image, source_row, source_column, pad_row,
                    pad_column, channels, num_atoms, tap_eights,
-                   blocks, K: tl.constexpr, SIDE: tl.constexpr,
-                   PATCH: tl.constexpr, SEEN: tl.constexpr,
+                   blocks, K: tl.constexpr, FIRSTS: tl.constexpr,
+                   SPANS: tl.constexpr, SHIFTS: tl.constexpr,
+                   WIDE: tl.constexpr, ROWS: tl.constexpr,
+                   COLUMNS: tl.constexpr, SEEN: tl.constexpr,
                    CHANNELS: tl.constexpr, PRODUCT: tl.constexpr):
     """grads[tap, pixel, atom] of the atoms, spare ones included."""
-    image, row, column = locate_tile(rows, columns, SIDE)
+    image, row, column = locate_tile(rows, columns, ROWS, COLUMNS)
     first_atom = tl.program_id(1) * EIGHT
     seen = tl.arange(0, SEEN)
-    seen_y = seen // PATCH
-    seen_x = seen % PATCH
+    seen_y = seen // WIDTH
+    seen_x = seen % WIDTH
     from_y = first_row + row + seen_y - pad_row
     from_x = column + seen_x - pad_column
-    there = (seen < PATCH * PATCH) & (from_y >= 0) & (
-        from_y < source_rows) & (from_x >= 0) & (from_x < source_columns)
+    there = (seen_y < ROWS + K - 1) & (seen_x < COLUMNS + K - 1) & is_within(
+        from_y, source_rows) & is_within(from_x, source_columns)
     sources = source + (
         image * source_image + from_y.to(tl.int64) * source_row +
         from_x.to(tl.int64) * source_column)
-    line = tl.arange(0, SIDE * SIDE * EIGHT)
-    y = row + line // EIGHT // SIDE
-    x = column + line // EIGHT % SIDE
+    line = tl.arange(0, ROWS * COLUMNS * EIGHT)
+    y = line // EIGHT // COLUMNS
+    x = line // EIGHT % COLUMNS
     atom = first_atom + line % EIGHT
-    inside = (y < rows) & (x < columns) & (atom < num_atoms)
+    here = (row + y < rows) & (column + x < columns)
+    inside = here & (atom < num_atoms)
+    pixel = (row + y) * columns + column + x
     upstream = grad_features + (
-        ((image * rows + y) * columns + x) * num_atoms + atom) * channels
+        (image * rows * columns + pixel) * num_atoms + atom) * channels
     channel = tl.arange(0, CHANNELS)
-    total = tl.zeros((SEEN, SIDE * SIDE * EIGHT), dtype=tl.float32)
+    total = tl.zeros((SEEN, ROWS * COLUMNS * EIGHT), dtype=tl.float32)
     for first in range(0, channels, CHANNELS):
         wanted = (first + channel < channels)[None, :]
         value = tl.load(
@@ -219,19 +268,16 @@ def correlate_band(source, grad_features, grads, places,  # pointers
             input_precision='ieee')
     # Taps that see nothing have a gradient too: 0.
     total = tl.where(there[:, None], total, 0.).to(grads.dtype.element_ty)
-    pixel = tl.arange(0, SIDE * SIDE)
-    tap_y = seen_y[:, None] - (pixel // SIDE)[None, :]
-    tap_x = seen_x[:, None] - (pixel % SIDE)[None, :]
-    band = (tap_y >= 0) & (tap_y < K) & (tap_x >= 0) & (tap_x < K) & (
-        row + pixel // SIDE < rows)[None, :] & (
-            column + pixel % SIDE < columns)[None, :] & (
-                seen < PATCH * PATCH)[:, None]
-    place = tl.load(places + (tap_y * K + tap_x), mask=band, other=-1)
-    owner = ((image * rows + row + pixel // SIDE) * columns + column +
-             pixel % SIDE)[None, :]
-    start = (place.to(tl.int64) * tap_eights + owner * blocks +
-             tl.program_id(1)) * EIGHT
+    place, live = find_place(seen_y[:, None] - y[None, :],
+                             seen_x[:, None] - x[None, :], FIRSTS, SPANS,
+                             SHIFTS)
+    if WIDE:
+        place = place.to(tl.int64)
+    start = (place * tap_eights + (pixel * blocks)[None, :]) * EIGHT + (
+        line % EIGHT)[None, :]
+    own = grads + (image * rows * columns * blocks +
+                   tl.program_id(1)) * EIGHT
     tl.store(
-        grads + (start[:, :, None] + tl.arange(0, EIGHT)[None, None, :]),
-        tl.reshape(total, (SEEN, SIDE * SIDE, EIGHT)),
-        mask=(band & (place >= 0))[:, :, None])
+        own + tl.max_contiguous(tl.multiple_of(start, (1, 8)), (1, 8)), total,
+        mask=tl.max_constancy(
+            live & here[None, :] & (seen_x < 15)[:, None], (1, 8)))
