@@ -8,10 +8,10 @@ from mmacda.apis.command_line import (CommandParser, UsageError, output_folder,
                                       positive_int, run_command)
 from mmacda.testing.large_cases import GPU_CASES, LARGE_CASES, paper_layer
 
-from . import growth, half, memory, models, speed, sweep
+from . import growth, half, layer_sweep, memory, models, speed, sweep
 from .common import RESULTS, Report, prepare_gpu
 
-SECTIONS = ('speed', 'memory', 'sweep', 'growth')
+SECTIONS = ('speed', 'memory', 'sweep', 'growth', 'layer-sweep')
 QUICK = [paper_layer(1, 8, 12)]
 
 
@@ -104,6 +104,12 @@ def run_section(section, report, cases, rounds, args) -> None:
         speed.run(report, cases, rounds, **common)
     elif section == 'memory':
         memory.run(report, cases, **common)
+    elif section == 'layer-sweep':
+        if report.dtype != 'float32':  # it knows of float32 alone
+            return
+        count = 2 if args.quick else 2 * args.sweep_cases
+        layer_sweep.run(report, layer_sweep.draw(count, args.seed),
+                        min(rounds, 5), args.device)
     elif section == 'sweep':
         if args.quick:
             cases = sweep.all_cases(0, args.seed)[-2:]
