@@ -2,12 +2,14 @@
 
 With it the host's part of a call runs on a machine without a GPU, as it would
 run on one: tensors lie on the CPU, and what kernels would write stays what
-memory held.
+memory held. Triton's own launcher runs up to the C function at its end.
 """
 import gc
 import os
 from contextlib import contextmanager
-from typing import Any, Iterator, List
+from types import SimpleNamespace
+from typing import Any, Callable, Iterator, List
+from unittest import mock
 
 
 class Utilities:
@@ -45,10 +47,26 @@ class StandInDriver:
 
     def launcher_cls(self, src: Any, metadata: Any) -> Any:
         """What launches a kernel of that source."""
+        from triton.backends.nvidia import driver as nvidia
+        module = SimpleNamespace(launch=self._end_of(
+            metadata.name, getattr(nvidia, '_BASE_ARGS_FORMAT_LEN', 13)))
+        with mock.patch.object(nvidia, 'library_dirs', list), \
+                mock.patch.object(nvidia, 'compile_module_from_src',
+                                  lambda *_, **__: module):
+            return nvidia.CudaLauncher(src, metadata)
+
+    def _end_of(self, name: str, count: int) -> Callable[..., None]:
+        """In the place of the C function, whose first ``count`` arguments
+        end with what hooks are told and with two of these."""
 
         def launch(*arguments: Any) -> None:
+            told, enter, leave = arguments[count - 3:count]
+            if enter is not None:
+                enter(told)
             if self.is_counting:
-                self.launched.append(metadata.name)
+                self.launched.append(name)
+            if leave is not None:
+                leave(told)
 
         return launch
 
@@ -81,9 +99,15 @@ def stand_in(architecture: int = 90) -> Iterator[StandInDriver]:
     loaded, reason = backend._load()
     if reason:
         raise RuntimeError(reason)
+    from mmacda.ops.backends.triton import trial
     driver, config = StandInDriver(architecture), triton.runtime.driver
     before = getattr(config, '_active', None)
-    judge, backend.try_device = backend.try_device, lambda *_: None
+    verdicts = [
+        mock.patch.object(module, name, lambda *_: None)
+        for module, name in ((backend, 'try_device'), (trial, 'judge'))
+    ]
+    for verdict in verdicts:
+        verdict.start()
     os.environ[backend.INTERPRET] = '1'
     config.set_active(driver)
     _forget(loaded[0])
@@ -93,7 +117,8 @@ def stand_in(architecture: int = 90) -> Iterator[StandInDriver]:
         _forget(loaded[0])
         config._active = before
         del os.environ[backend.INTERPRET]
-        backend.try_device = judge
+        for verdict in verdicts:
+            verdict.stop()
 
 
 def _forget(plan: Any) -> None:

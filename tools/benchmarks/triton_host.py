@@ -11,6 +11,8 @@ import tools.begin  # noqa: F401  before what takes seconds
 
 import time
 from argparse import Namespace
+from typing import Callable, Dict, NamedTuple, Tuple
+from unittest import mock
 
 import torch
 
@@ -18,27 +20,48 @@ from mmacda.apis.command_line import (CommandParser, positive_int,
                                       run_command)
 from mmacda.ops import adaptive_conv2d, fourier_bessel_bases
 from mmacda.ops.backends.fixed_bases import constant
-from mmacda.testing.triton_driver import stand_in
+from mmacda.testing.triton_driver import StandInDriver, stand_in
 
-CHANNELS, SIDE, ATOMS = 4, 2, 6
-# As measured by this command before calls were planned, for comparison.
-BEFORE = {'forward': 177., 'backward': 479.}
+ATOMS = 6
 
 
-def make_calls(layout: str) -> dict:
-    """Forward and backward of a tiny layer of the paper's kind."""
+class Call(NamedTuple):
+    """A tiny layer of the paper's kind."""
+    channels: int
+    side: int
+    dtype: torch.dtype
+    chunks: int = 1
+    # Microseconds forward and backward, as measured by this command before
+    # what is said beside them, for comparison.
+    before: Tuple[float, float] = (1., 1.)
+
+
+CALLS: Dict[str, Call] = {
+    # Before calls were planned.
+    'one chunk': Call(4, 2, torch.float32, before=(177., 479.)),
+    # Before launches went to the launcher's C function, and chunks to memory
+    # that the plan knows. The first of these calls took 65 and 178 then.
+    'four chunks': Call(4, 4, torch.float32, 4, before=(186., 495.)),
+    'bands': Call(16, 2, torch.bfloat16, before=(80., 210.)),
+}
+
+
+def make_steps(given: Call, layout: str) -> Dict[str, Callable]:
+    """Forward and backward of a call."""
     memory_format = dict(
         nhwc=torch.channels_last, nchw=torch.contiguous_format)[layout]
     bases = constant(fourier_bessel_bases().numpy(), torch.device('cpu'),
                      torch.float32)
+    channels, side = given.channels, given.side
 
     def draw(*shape: int, **options) -> torch.Tensor:
-        return torch.rand(shape).contiguous(**options).requires_grad_()
+        return torch.rand(shape, dtype=given.dtype).contiguous(
+            **options).requires_grad_()
 
-    x, grad = (draw(1, CHANNELS, SIDE, SIDE, memory_format=memory_format)
+    x, grad = (draw(1, channels, side, side, memory_format=memory_format)
                for _ in range(2))
-    alpha = draw(1, ATOMS, len(bases), SIDE, SIDE)
-    weight, bias = draw(CHANNELS, CHANNELS * ATOMS, 1, 1), draw(CHANNELS)
+    alpha = draw(1, ATOMS, len(bases), side, side)
+    weight, bias = draw(channels, channels * ATOMS, 1, 1), draw(channels)
 
     def call() -> torch.Tensor:
         return adaptive_conv2d(
@@ -56,7 +79,7 @@ def make_calls(layout: str) -> dict:
     return dict(forward=forward, backward=backward)
 
 
-def least_seconds(function, rounds: int) -> float:
+def least_seconds(function: Callable, rounds: int) -> float:
     for _ in range(10):
         function()
     best = float('inf')
@@ -67,6 +90,25 @@ def least_seconds(function, rounds: int) -> float:
     return best
 
 
+def measure_call(name: str, given: Call, driver: StandInDriver,
+                 args: Namespace) -> None:
+    from mmacda.ops.backends.triton import plan
+    # Chunks of a row each.
+    size = (1, 1) if given.chunks > 1 else plan.WORKSPACE_BYTES
+    with mock.patch.object(plan, 'WORKSPACE_BYTES', size):
+        steps = make_steps(given, args.layout)
+        for (step, function), before in zip(steps.items(), given.before):
+            function()
+            driver.launched.clear()
+            function()
+            launches, driver.is_counting = len(driver.launched), False
+            least = 1e6 * least_seconds(function, args.rounds)
+            driver.is_counting = True
+            print(f'{name:<12}{step:<9}{least:7.1f}, before {before:.0f}: '
+                  f'{least / before:.2f}; {launches} launches of our '
+                  'kernels')
+
+
 def measure(args: Namespace) -> None:
     torch.set_num_threads(1)
     # What memory holds is nobody's: no slow denormal numbers.
@@ -74,15 +116,8 @@ def measure(args: Namespace) -> None:
     with stand_in() as driver:
         print(f'torch {torch.__version__}, {args.layout}, microseconds, the '
               f'least of {args.rounds} calls; a stand-in for the driver')
-        for name, function in make_calls(args.layout).items():
-            driver.launched.clear()
-            function()
-            launches, driver.is_counting = len(driver.launched), False
-            least = 1e6 * least_seconds(function, args.rounds)
-            driver.is_counting = True
-            print(f'{name:<9}{least:7.1f}, before {BEFORE[name]:.0f}: '
-                  f'{least / BEFORE[name]:.2f}; {launches} launches of our '
-                  'kernels')
+        for name, given in CALLS.items():
+            measure_call(name, given, driver, args)
 
 
 def main() -> None:

@@ -80,10 +80,10 @@ def forward(x: Tensor, alpha: Tensor, atom_bases: Optional[Tensor],
     """Output Y (B, C_out, Ho, Wo) in channels-last memory."""
     (plan, make, _), _ = _load()
     with _current(x.device):
-        pixels = _pixels_first(x)
-        run = plan.make_plan(pixels, alpha, atom_bases, weight, geometry,
+        x = _with_dense_channels(x)
+        run = plan.find_plan(x, alpha, atom_bases, weight, geometry,
                              family).a_pass(make)
-        return run(pixels, alpha, weight.contiguous(), bias)
+        return run(x, alpha, weight.contiguous(), bias)
 
 
 def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
@@ -97,13 +97,12 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
     grad_x = grad_alpha = grad_bases = grad_weight = None
     with _current(x.device):
         if need_x or need_alpha or need_weight:
-            pixels = _pixels_first(x)
-            run = plan.make_plan(
-                pixels, alpha, atom_bases, weight, geometry,
+            x = _with_dense_channels(x)
+            run = plan.find_plan(
+                x, alpha, atom_bases, weight, geometry,
                 family).a_pass(make, need_x, need_alpha, need_weight)
             grad_x, grad_alpha, grad_weight = run(
-                grad_output.permute(0, 2, 3, 1).contiguous(), pixels, alpha,
-                weight.contiguous())
+                _channels_last(grad_output), x, alpha, weight.contiguous())
         if need_bases:  # rare: bases are fixed in the paper
             grad_bases = stock.backward(grad_output, x, alpha, atom_bases,
                                         weight, geometry,
@@ -128,11 +127,11 @@ def forward_generated(x: Tensor, hidden: Tensor, generator: Generator,
     """:func:`forward` with coefficients that are made where atoms are."""
     (plan, make, _), _ = _load()
     with _current(x.device):
-        pixels = _pixels_first(x)
+        x = _with_dense_channels(x)
         made, making = _stand_in(hidden, generator)
-        run = plan.make_plan(pixels, made, atom_bases, weight, geometry,
+        run = plan.find_plan(x, made, atom_bases, weight, geometry,
                              family, making).a_pass(make)
-        return run(pixels, made, weight.to(x.dtype).contiguous(), None)
+        return run(x, made, weight.to(x.dtype).contiguous(), None)
 
 
 def backward_generated(
@@ -145,18 +144,18 @@ def backward_generated(
     need_x, need_hidden, need_matrix, need_weight = needs
     (plan, _, make), _ = _load()
     with _current(x.device):
-        pixels = _pixels_first(x)
+        x = _with_dense_channels(x)
         made, making = _stand_in(hidden, generator)
         grad_hidden = torch.empty_like(hidden) if need_hidden else None
         gradient = MadeGradient(
             made, grad_hidden if grad_hidden is None else
             grad_hidden[:, None], need_matrix)
-        run = plan.make_plan(
-            pixels, made, atom_bases, weight, geometry, family,
+        run = plan.find_plan(
+            x, made, atom_bases, weight, geometry, family,
             making).a_pass(make, need_x, need_hidden or need_matrix,
                            need_weight)
         grad_x, _, grad_weight = run(
-            grad_output.permute(0, 2, 3, 1).contiguous(), pixels, made,
+            _channels_last(grad_output), x, made,
             weight.to(x.dtype).contiguous(), gradient)
     if grad_weight is not None:
         grad_weight = grad_weight.to(weight.dtype)
@@ -174,7 +173,11 @@ def _stand_in(hidden: Tensor, generator: Generator) -> tuple:
                           operands.pad_size(count), lines)
 
 
-def _pixels_first(x: Tensor) -> Tensor:
-    """(B, C, H, W) as (B, H, W, C) with unit stride in C."""
-    pixels = x.permute(0, 2, 3, 1)
-    return pixels if pixels.stride(3) == 1 else pixels.contiguous()
+def _channels_last(maps: Tensor) -> Tensor:
+    """(B, C, H, W) with dense pixels, and so in memory as (B, H, W, C)."""
+    return maps.contiguous(memory_format=torch.channels_last)
+
+
+def _with_dense_channels(x: Tensor) -> Tensor:
+    """(B, C, H, W) with unit stride in C."""
+    return x if x.stride(1) == 1 or x.shape[1] == 1 else _channels_last(x)

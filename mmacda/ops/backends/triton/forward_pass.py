@@ -6,67 +6,85 @@ from torch import Tensor
 
 from ..chunks import Chunk
 from .plan import Plan
-from .products import choose_products
+from .products import Products, choose_products
+from .windows import Window, of_images, of_lines, of_pixels, see
 
 
 class Piece(NamedTuple):
-    """What is done for a chunk of targets."""
-    # None where it is all there is.
-    chunk: Optional[Chunk]
+    """What is done for a chunk of targets; windows are None for all."""
     size: Tuple[int, int, int]
-    # Rows of pixels that have the atoms.
-    rows: slice
     # Steps, as the family makes them; None where they are not needed.
     compose: Any
     convolve: Any
-    correlate: Any = None
-    phase: Tuple[int, int] = (0, 0)
+    # Of the maps that are convolved, and of what has the atoms: coefficients
+    # where they are composed here, atoms where all of them are there.
+    source: Optional[Window]
+    atoms: Optional[Window]
+    # Of maps that are there, (images, rows, columns, channels), or their
+    # lines (pixels, channels) where these are dense.
+    target: Optional[Window] = None
+    # Of the room for Z.
+    features: Optional[Window] = None
 
-    def images(self, tensor: Tensor) -> Tensor:
-        return tensor if self.chunk is None else tensor[self.chunk.images]
-
-    def atoms(self, stream: Any, alpha: Tensor) -> Tensor:
-        assert self.compose is not None and self.chunk is not None
-        part = alpha[self.chunk.images, :, :, self.rows]
-        return self.compose(stream, part, None, None, None)
-
-
-def new_features(plan: Plan, size: Sequence[int], channels: int) -> Tensor:
-    """Room for Z: (pixels, G * m * channels / G)."""
-    return torch.empty((size[0] * size[1] * size[2], plan.atoms * channels),
-                       dtype=plan.dtype,
-                       device=plan.device)
-
-
-def as_rows(maps: Tensor) -> Tensor:
-    """Channels-last maps as (pixels, channels)."""
-    channels = maps.shape[1]
-    return maps.as_strided((maps.numel() // channels, channels),
-                           (channels, 1))
+    def filters(self, stream: Any, alpha: Any,
+                atoms: Optional[Tensor]) -> Any:
+        """The chunk's; ``atoms`` are those of all chunks, if they are."""
+        if atoms is not None:
+            return see(self.atoms, atoms)
+        return self.compose(stream, see(self.atoms, alpha), None, None, None)
 
 
-def cut(chunk: Optional[Chunk], maps: Tensor) -> Tensor:
-    """The pixels (images, rows, columns, channels) of a chunk."""
-    pixels = maps.permute(0, 2, 3, 1)
-    return pixels if chunk is None else pixels[chunk.images, chunk.rows]
+class Room(NamedTuple):
+    """For Z of one piece after the other: (pixels, G * m * channels / G)."""
+    size: Tuple[int, int]
+    strides: Tuple[int, int]
+
+    @classmethod
+    def of(cls, plan: Plan, pieces: Sequence[Tuple[Piece, int]]) -> \
+            Tuple['Room', List[Piece]]:
+        """For the largest; and the pieces with their windows of it.
+
+        Args:
+            plan (Plan): Of the call.
+            pieces (Sequence): With their numbers of channels.
+        """
+        sizes = [(piece.size[0] * piece.size[1] * piece.size[2],
+                  plan.atoms * channels) for piece, channels in pieces]
+        most = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+        windows = {
+            size: None if size == most else Window(size, (size[1], 1), 0)
+            for size in sizes
+        }
+        return cls(most, (most[1], 1)), [
+            piece._replace(features=windows[size])
+            for (piece, _), size in zip(pieces, sizes)
+        ]
 
 
-def new_weight(plan: Plan, by_atom: bool) -> Tensor:
-    """Room for a weight with its atoms first.
+def new(plan: Plan, shape: Tuple[Sequence[int], Sequence[int]]) -> Tensor:
+    """A tensor of that size and these strides."""
+    return torch.empty_strided(*shape, dtype=plan.dtype, device=plan.device)
 
-    By output: (G, C_out/G, m * C/G); by atom: (G, m * C_out/G, C/G).
+
+def shape_weight(plan: Plan, by_atom: bool, transposed: bool) -> tuple:
+    """Size and strides of a weight with its atoms first, for products.
+
+    By output: (G, C_out/G, m * C/G); by atom: (G, m * C_out/G, C/G). One
+    group has no dimension, but for families that multiply.
     """
     groups, atoms = plan.groups, plan.atoms
     outputs, channels = plan.out_channels // groups, plan.channels // groups
-    return torch.empty(
-        (groups, atoms * outputs, channels) if by_atom else
-        (groups, outputs, atoms * channels),
-        dtype=plan.dtype,
-        device=plan.device)
+    rows, columns = (atoms * outputs, channels) if by_atom else (
+        outputs, atoms * channels)
+    size, strides = ((columns, rows), (1, columns)) if transposed else (
+        (rows, columns), (columns, 1))
+    if groups == 1 and not plan.steps.multiplies:
+        return size, strides
+    return (groups, *size), (rows * columns, *strides)
 
 
 class Forward:
-    """``(x, alpha, weight, bias) -> Y``; x is (B, H, W, C)."""
+    """``(x, alpha, weight, bias) -> Y``; x is channels-last."""
 
     def __init__(self, plan: Plan):
         self.plan, steps = plan, plan.steps
@@ -74,38 +92,44 @@ class Forward:
         chunks = plan.chunks(plan.size, steps.atom_bytes, features)
         self.is_whole = len(chunks) == 1
         self.order: Any = None if self.is_whole else plan.order(True, False)
-        self.pieces: List[Piece] = []
-        for chunk in chunks:
-            size = (*chunk.shape, plan.size[1])
-            first = chunk.rows.start
-            self.pieces.append(
-                Piece(
-                    None if self.is_whole else chunk, size, chunk.rows,
-                    steps.compose(size, self.is_whole, False),
-                    applied(plan)(plan.x_shape, plan.x_strides, size, size,
-                                  plan.taps, first, first,
-                                  plan.geometry.stride, False)))
+        self.weight = shape_weight(plan, False, True)
+        self.room, self.pieces = Room.of(
+            plan, [(self._piece(chunk), plan.channels) for chunk in chunks])
+
+    def _piece(self, chunk: Chunk) -> Piece:
+        plan, steps = self.plan, self.plan.steps
+        size, first = (*chunk.shape, plan.size[1]), chunk.rows.start
+        return Piece(
+            size, steps.compose(size, self.is_whole, False),
+            applied(plan)(plan.x_shape, plan.x_strides, size, size, plan.taps,
+                          first, first, plan.geometry.stride, False),
+            of_images(plan.x_shape, plan.x_strides, chunk.images),
+            of_pixels(plan.alpha_shape, plan.alpha_strides, chunk.images,
+                      chunk.rows),
+            None if self.is_whole else of_lines(chunk, plan.size,
+                                                plan.out_channels))
 
     def __call__(self, x: Tensor, alpha: Tensor, weight: Tensor,
                  bias: Optional[Tensor]) -> Tensor:
         plan = self.plan
         stream = plan.constants.use()
-        ordered = new_weight(plan, False)
-        matrix = ordered.transpose(1, 2)
+        matrix = new(plan, self.weight)
+        features = None if plan.steps.multiplies else new(plan, self.room)
         if self.is_whole:
             piece, = self.pieces
-            atoms = piece.compose(stream, alpha, weight, ordered, ordered)
-            return apply(plan, stream, piece, x, atoms, matrix, bias, None)
+            atoms = piece.compose(stream, alpha, weight, matrix, matrix)
+            return apply(plan, stream, piece, x, atoms, matrix, bias,
+                         features, None)
         output = torch.empty(
             (plan.batch, plan.out_channels, *plan.size),
             dtype=plan.dtype,
             device=plan.device,
             memory_format=torch.channels_last)
-        self.order(stream, weight, ordered, ordered)
+        self.order(stream, weight, matrix, matrix)
         for piece in self.pieces:
-            apply(plan, stream, piece, piece.images(x),
-                  piece.atoms(stream, alpha), matrix, bias,
-                  cut(piece.chunk, output))
+            apply(plan, stream, piece, see(piece.source, x),
+                  piece.filters(stream, alpha, None), matrix, bias, features,
+                  output)
         return output
 
 
@@ -117,11 +141,27 @@ def applied(plan: Plan) -> Callable:
 
 def apply(plan: Plan, stream: Any, piece: Piece, source: Tensor,
           atoms: Optional[Tensor], matrix: Tensor, bias: Optional[Tensor],
-          target: Optional[Tensor]) -> Tensor:
-    """Both convolutions of a chunk."""
+          room: Optional[Tensor], whole: Optional[Tensor]) -> Tensor:
+    """Both convolutions of a chunk; ``whole`` has its target, if any."""
+    target = None if whole is None else see(piece.target, whole)
     if plan.steps.multiplies:
-        return piece.convolve(stream, source, atoms, matrix, bias, target)
-    features = new_features(plan, piece.size, source.shape[3])
+        return piece.convolve(stream, source, atoms, matrix, bias,
+                              _as_maps(target, piece.size))
+    features = see(piece.features, room)
     piece.convolve(stream, source, atoms, features)
-    products = choose_products(plan.groups, plan.dtype, plan.device)
-    return products.multiply(features, matrix, bias, piece.size, target)
+    products = plan_products(plan)
+    if target is None or target.dim() == 4:
+        return products.multiply(features, matrix, bias, piece.size, target)
+    products.write(features, matrix, bias, piece.size, target)
+    return target
+
+
+def _as_maps(target: Optional[Tensor], size: Sequence[int]) -> \
+        Optional[Tensor]:
+    return target if target is None or target.dim() == 4 \
+        else target.view(*size, -1)
+
+
+def plan_products(plan: Plan) -> Products:
+    """Those of a plan, in the precision that convolutions have now."""
+    return choose_products(plan.groups, plan.dtype, plan.device)

@@ -3,12 +3,10 @@ import threading
 from functools import lru_cache
 from typing import (
     Any,
-    Callable,
     Dict,
     NamedTuple,
     Optional,
     Sequence,
-    Set,
     Tuple,
 )
 
@@ -16,6 +14,7 @@ import triton
 from torch import Tensor
 
 from ..capture import refuse_capture
+from .direct import Way
 
 # Sums per thread: as many as registers hold besides addresses and filters.
 SUMS = 112
@@ -115,7 +114,8 @@ class Launch:
     """A launch of a kernel, complete but for its tensors.
 
     The first one compiles. Later ones go to what was compiled at once, past
-    what finds that out anew each time: most of what a launch costs the host.
+    what finds that out anew each time (``direct.py``): most of what a launch
+    costs the host.
     Parameters of kernels are pointers, numbers and constants, in this order.
 
     Args:
@@ -138,39 +138,34 @@ class Launch:
         self.options: Dict[str, Any] = dict(num_warps=warps, **FUSION)
         if stages:
             self.options['num_stages'] = stages
-        self._compiled: Set[tuple] = set()  # by what is aligned
-        self._direct: Optional[Callable] = None
-        self._rest: tuple = ()
-        self._has_direct = True
+        # By which pointers are aligned, None for all: kernels of their own.
+        self._ways: Dict[Optional[tuple], Optional[Way]] = {}
 
     def __call__(self, stream: Optional[int], *tensors: Tensor) -> None:
         """Launch on a stream, the current one."""
         addresses = [*map(Tensor.data_ptr, tensors)]
-        if self._direct is not None:
-            bits = 0
-            for address in addresses:
-                bits |= address
-            if not bits % VECTOR_BYTES:
-                try:
-                    self._direct(*addresses, *self._rest, stream=stream)
-                    return
-                except TypeError:  # a Triton that takes other arguments
-                    self._direct, self._has_direct = None, False
-        aligned = tuple(a % VECTOR_BYTES == 0 for a in addresses)
+        bits = 0
+        for address in addresses:
+            bits |= address
+        aligned = tuple(a % VECTOR_BYTES == 0 for a in addresses) \
+            if bits % VECTOR_BYTES else None
+        way = self._ways.get(aligned)
+        if way is not None and way.launch(stream, addresses):
+            return
         with _one_at_a_time:
-            if aligned not in self._compiled:
+            if aligned not in self._ways:
                 refuse_capture('its kernels have not been compiled yet')
             compiled = self.kernel[self.grid](
                 *tensors, *self.fixed, *self.numbers, **self.constants,
                 **self.options)
-            self._compiled.add(aligned)
-        if all(aligned) and self._has_direct:
-            self._find_direct(compiled)
+            if aligned not in self._ways:
+                self._ways[aligned] = self._way_of(compiled)
 
-    def _find_direct(self, compiled: Any) -> None:
-        if hasattr(compiled, '__getitem__'):  # not the interpreter's
-            names = [p.name for p in self.kernel.params]
-            values = [self.constants[n] for n in names if n in self.constants]
-            fixed = [tensor.data_ptr() for tensor in self.fixed]
-            self._rest = (*fixed, *self.numbers, *values)
-            self._direct = compiled[self.grid]
+    def _way_of(self, compiled: Any) -> Optional[Way]:
+        if not hasattr(compiled, '__getitem__'):  # the interpreter's
+            return None
+        names = [p.name for p in self.kernel.params]
+        return Way(compiled, self.grid,
+                   (*(tensor.data_ptr() for tensor in self.fixed),
+                    *self.numbers),
+                   [self.constants[n] for n in names if n in self.constants])

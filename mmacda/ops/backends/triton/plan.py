@@ -128,15 +128,23 @@ class Plan:
 _cached_plan = lru_cache(maxsize=512)(Plan)
 
 
-def make_plan(pixels: Tensor, alpha: Any, atom_bases: Optional[Tensor],
+def find_plan(x: Tensor, alpha: Any, atom_bases: Optional[Tensor],
               weight: Tensor, geometry: ConvGeometry, family: Any,
               generator: Optional[Making] = None) -> Plan:
-    """The plan of a call; ``pixels`` are maps (B, H, W, C).
+    """The plan of a call; x is (B, C, H, W) with unit stride in C.
 
     With a generator ``alpha`` is ``generated.Made``.
     """
-    return _cached_plan(pixels.shape, pixels.stride(), alpha.shape,
-                        alpha.stride(), weight.shape[0], pixels.dtype,
-                        pixels.device, geometry,
-                        describe(atom_bases, alpha.shape[2]),
+    batch, channels, height, width = x.shape
+    image, _, row, column = x.stride()
+    alpha_shape = alpha.shape
+    return _cached_plan((batch, height, width, channels),
+                        (image, row, column, 1), alpha_shape, alpha.stride(),
+                        weight.shape[0], x.dtype, x.device, geometry,
+                        describe(atom_bases, alpha_shape[2]),
                         atom_bases is None, family, generator)
+
+
+def make_plan(pixels: Tensor, *others: Any) -> Plan:
+    """:func:`find_plan` of maps (B, H, W, C)."""
+    return find_plan(pixels.permute(0, 3, 1, 2), *others)
