@@ -1,16 +1,11 @@
-"""The rows of a check as tables in Markdown, beside their goals.
-
-Where no GPU has run, predictions stand in their place and are called so.
-"""
+"""The rows of a check as tables in Markdown, beside their goals."""
 import csv
-import json
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Tuple
 
 from tools.benchmarks import gpu_goals
 from tools.benchmarks.common import ROOT
-from tools.benchmarks.gpu_goals import (BOTH, CHANNELS_LAST, CONTIGUOUS,
-                                        FORWARD, GRAPH, SINGLE)
+from tools.benchmarks.gpu_goals import (BOTH, FORWARD, GRAPH)
 
 from .journal import BAD, CHECKS, LEFT_OUT, PASSED, WARNED
 from .timing import HOST
@@ -18,7 +13,6 @@ from .timing import HOST
 README = ROOT / 'benchmarks' / 'README.md'
 BEGIN = '<!-- python -m tools.gpu --table -->\n'
 END = '<!-- end of the table -->\n'
-PREDICTED = Path(__file__).with_name('predicted.json')
 OURS = 'triton'
 # Of calls: heading, measure, rival.
 RATIOS = (
@@ -86,7 +80,7 @@ def make(folder: Path, device: str) -> str:
         parts.append('Rehearsed on a CPU, Triton interpreted: the figures '
                      'mean nothing.')
     elif not calls.rows:
-        parts.append(predictions())
+        parts.append('Nothing has been measured here yet.')
     if calls.rows:
         parts += [f'{calls.machine()}; goals in brackets, bold misses its '
                   'own.', calls_table(calls), times_table(calls)]
@@ -200,28 +194,6 @@ def checks(rows: Rows) -> str:
               f'{row["message"]}' for row in rows.rows
               if row['outcome'] in (*BAD, WARNED)]
     return '\n'.join(lines)
-
-
-def predictions() -> str:
-    """What is expected of a GPU that nobody has had yet."""
-    predicted = json.loads(PREDICTED.read_text(encoding='utf-8'))
-    lines = []
-    for name, times in predicted['layers'].items():
-        shape, dtype = name.split()
-        case = f'{shape} {CONTIGUOUS if dtype == SINGLE else CHANNELS_LAST}'
-
-        def find(measure: str, rival: str, times=times) -> Optional[float]:
-            found = times.get(measure[:-len(GRAPH)], {}) \
-                if measure.endswith(GRAPH) else {}
-            return found[OURS] / found[rival] if rival in found else None
-
-        lines.append([case, dtype, *ratios(case, dtype, find)])
-    text = ('No GPU was at hand: nothing was measured on one, and none of the '
-            'goals is known to be met. **Predicted** is, for\n'
-            f'{predicted["of"]}; goals in brackets,\nbold would miss its '
-            'own. For networks nothing was predicted.')
-    return f'{text}\n\n' + grid(
-        ('(B, C, H, W), predicted', 'dtype', *[h for h, *_ in RATIOS]), lines)
 
 
 def write_readme(text: str, path: Path = README) -> None:

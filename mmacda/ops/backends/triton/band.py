@@ -34,8 +34,8 @@ FIRST_WIDE = 2**31
 # What the kernels take off again.
 BIAS = band_kernels.BIAS.value
 WIDTH = band_kernels.WIDTH.value
-CONVOLVE, CORRELATE = Tuning(64, 8, 1), Tuning(64, 8)
-EARLY = True
+CONVOLVE, CORRELATE = Tuning(64, 8, 2), Tuning(64, 8, 2)
+EARLY = False
 
 
 def is_switched_off() -> bool:
