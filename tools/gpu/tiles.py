@@ -51,14 +51,14 @@ def without_tensor_cores(families: List[Any]) -> List[Any]:
 
 KNOBS = (
     Knob('plan', 'FAMILIES', (without_tensor_cores, )),
-    Knob('plan', 'WORKSPACE_BYTES', ((4 * MIB, 128 * MIB),
-                                     (32 * MIB, 64 * MIB),
+    Knob('plan', 'WORKSPACE_BYTES', ((32 * MIB, 64 * MIB),
+                                     (128 * MIB, 256 * MIB),
                                      (128 * MIB, 512 * MIB))),
     # Channels or pixels of a step, warps, stages.
-    Knob('band', 'CONVOLVE', ((32, 4, 2), (64, 8, 2), (64, 4, 3))),
+    Knob('band', 'CONVOLVE', ((32, 8, 1), (64, 4, 1), (128, 8, 1))),
     Knob('band', 'CORRELATE', ((32, 8, 2), (64, 4, 2), (64, 8, 3))),
     Knob('band', 'FEW_PROGRAMS', (128, 2048)),
-    Knob('atoms', 'COMPOSE', ((16, 2, 1), (32, 4, 1), (32, 8, 1))),
+    Knob('atoms', 'COMPOSE', ((16, 2, 1), (16, 4, 1), (32, 8, 1))),
     Knob('fma', 'CONVOLVE_WARPS', (2, 8)),
     Knob('fma', 'CORRELATE_WARPS', (2, 8)),
     Knob('launch', 'SUMS', (64, 160)),

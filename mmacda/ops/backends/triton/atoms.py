@@ -25,7 +25,7 @@ class Tuning(NamedTuple):
 
 
 # Pixels of a program where 32 coefficients and 64 taps are the most.
-COMPOSE, COMPOSE_SINGLE = Tuning(16, 4, 1), Tuning(16, 8, 1)
+COMPOSE, COMPOSE_SINGLE = Tuning(32, 4, 1), Tuning(16, 8, 1)
 GENERATE, GENERATE_SINGLE = Tuning(16, 4, 1), Tuning(16, 8, 1)
 STEP, STEP_SINGLE = 64, 16  # hidden channels
 # What registers and shared memory hold where coefficients are made.

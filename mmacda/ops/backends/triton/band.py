@@ -1,7 +1,7 @@
 """The steps of a plan by band products, for tensor cores.
 
 They serve float16 and bfloat16 at stride and dilation 1, where their products
-are predicted to be quicker than sums: ``BandSteps.why_not`` tells. The
+are quicker than sums: ``BandSteps.why_not`` tells. The
 environment variable ``MMACDA_TRITON_TENSOR_CORES=0`` (or no, off, false)
 switches them off, for comparison; it is read when a plan is made.
 """
@@ -34,8 +34,16 @@ FIRST_WIDE = 2**31
 # What the kernels take off again.
 BIAS = band_kernels.BIAS.value
 WIDTH = band_kernels.WIDTH.value
-CONVOLVE, CORRELATE = Tuning(64, 8, 2), Tuning(64, 8, 2)
-EARLY = False
+CONVOLVE, CORRELATE = Tuning(64, 8, 1), Tuning(64, 8, 2)
+# By the GPU's generation, where the other would not fit into registers.
+CONVOLVE_OF = {12: Tuning(64, 4, 1)}
+
+
+def generation_of(device: torch.device) -> int:
+    """Of NVIDIA's GPUs, 9 for compute capability 9.0; 0 of others."""
+    if device.type != 'cuda' or torch.version.hip:
+        return 0
+    return torch.cuda.get_device_capability(device)[0]
 
 
 def is_switched_off() -> bool:
@@ -123,7 +131,8 @@ class BandSteps(AtomSteps):
         if follow:
             padding = tuple(plan.bases.kernel - 1 - p for p in padding)
         eights = atoms_size[0] * atoms_size[1] * atoms_size[2] * self.blocks
-        options = self._options(CONVOLVE, channels, eights)
+        tuning = CONVOLVE_OF.get(generation_of(plan.device), CONVOLVE)
+        options = self._options(tuning, channels, eights)
         programs = size[0] * ceil(size[1], ROWS) * ceil(size[2], COLUMNS)
         steps = ceil(channels, options['CHANNELS'])
         parts = min(steps, ceil(FEW_PROGRAMS, programs * self.blocks))
@@ -133,8 +142,8 @@ class BandSteps(AtomSteps):
             (programs, ceil(channels, span), self.blocks),
             (size[1], size[2], first_row, first_atoms_row, *atoms_size[1:],
              *source_shape[1:3], *source_strides[:3], *padding, channels,
-             span, plan.atoms, eights, self.blocks), CONVOLVE.warps,
-            FOLLOW=follow, EARLY=EARLY, **options)
+             span, plan.atoms, eights, self.blocks), tuning.warps,
+            FOLLOW=follow, **options)
 
     def sum_atoms(self, size: Size, first_row: int,
                   grad_strides: Sequence[int]) -> Launch:

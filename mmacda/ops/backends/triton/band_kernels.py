@@ -143,7 +143,7 @@ def convolve_band(source, atoms, features,  # pointers
                   SHIFTS: tl.constexpr, WIDE: tl.constexpr,
                   ROWS: tl.constexpr, COLUMNS: tl.constexpr,
                   SEEN: tl.constexpr, CHANNELS: tl.constexpr,
-                  PRODUCT: tl.constexpr, EARLY: tl.constexpr):
+                  PRODUCT: tl.constexpr):
     """features[pixel, atom, channel], of ``span`` channels and 8 atoms."""
     image, row, column = locate_tile(rows, columns, ROWS, COLUMNS)
     first_atom = tl.program_id(2) * EIGHT
@@ -163,10 +163,10 @@ def convolve_band(source, atoms, features,  # pointers
     channel = tl.arange(0, CHANNELS)
     begin = tl.program_id(1) * span
     end = tl.minimum(begin + span, channels)
-    if EARLY:  # of the first step, while filters are on their way
-        early = tl.load(
-            sources[:, None] + (begin + channel)[None, :],
-            mask=there[:, None] & (begin + channel < end)[None, :], other=0.)
+    # Of the first step, while filters are on their way.
+    early = tl.load(
+        sources[:, None] + (begin + channel)[None, :],
+        mask=there[:, None] & (begin + channel < end)[None, :], other=0.)
     # Of line by line, so that the product reads it where it is loaded to.
     eight, band = locate_filters(
         seen_y[:, None], seen_x[:, None], y[None, :], x[None, :], row, column,
@@ -188,16 +188,11 @@ def convolve_band(source, atoms, features,  # pointers
     trace = tl.zeros((ROWS * COLUMNS * EIGHT, ), dtype=tl.float32)
     for first in range(begin, end, CHANNELS):
         wanted = (first + channel < end)[None, :]
-        if EARLY:
-            value = early
-            early = tl.load(
-                sources[:, None] + (first + CHANNELS + channel)[None, :],
-                mask=there[:, None] & (first + CHANNELS + channel < end)[
-                    None, :], other=0.)
-        else:
-            value = tl.load(
-                sources[:, None] + (first + channel)[None, :],
-                mask=there[:, None] & wanted, other=0.)
+        value = early
+        following = first + CHANNELS + channel
+        early = tl.load(
+            sources[:, None] + following[None, :],
+            mask=there[:, None] & (following < end)[None, :], other=0.)
         z = tl.dot(matrix, value.to(PRODUCT), input_precision='ieee')
         # Not 0 where a value is Inf or NaN: those are in all sums of a patch.
         trace += tl.sum(z * 0., 1)
