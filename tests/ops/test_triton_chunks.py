@@ -54,3 +54,20 @@ def test_chunks_share_the_atoms_of_all(name, dtype, case, monkeypatch,
         assert shared.stride() == own.stride()
         assert torch.equal(shared, own)
         assert relative_error(shared, together) < 4 * torch.finfo(dtype).eps
+
+
+@pytest.mark.parametrize('case', [CALLS[1][2]], ids=str)
+def test_products_that_take_memory_of_their_own(case, monkeypatch,
+                                                nan_in_new_memory):
+    """As those of float32 on a GPU, where convolutions take TensorFloat-32."""
+    from mmacda.ops.backends.triton import forward_pass, plan, products
+    for size in (plan.WORKSPACE_BYTES, (1, 1)):
+        monkeypatch.setattr(plan, 'WORKSPACE_BYTES', size)
+        right = run(case, torch.float32, family_of('FmaSteps'))
+        with monkeypatch.context() as patch:
+            patch.setattr(forward_pass, 'choose_products',
+                          lambda groups, *_: products.ConvolvedProducts(
+                              groups))
+            found = run(case, torch.float32, family_of('FmaSteps'))
+        for ours, plain in zip(found, right):
+            assert relative_error(ours, plain) < 1e-6
