@@ -48,19 +48,19 @@ class StandInDriver:
     def launcher_cls(self, src: Any, metadata: Any) -> Any:
         """What launches a kernel of that source."""
         from triton.backends.nvidia import driver as nvidia
-        module = SimpleNamespace(launch=self._end_of(
-            metadata.name, getattr(nvidia, '_BASE_ARGS_FORMAT_LEN', 13)))
+        module = SimpleNamespace(
+            launch=self._end_of(metadata.name, len(src.signature)))
         with mock.patch.object(nvidia, 'library_dirs', list), \
                 mock.patch.object(nvidia, 'compile_module_from_src',
                                   lambda *_, **__: module):
             return nvidia.CudaLauncher(src, metadata)
 
     def _end_of(self, name: str, count: int) -> Callable[..., None]:
-        """In the place of the C function, whose first ``count`` arguments
-        end with what hooks are told and with two of these."""
+        """In the place of the C function. Before a kernel's ``count``
+        arguments come what hooks are told and two of these."""
 
         def launch(*arguments: Any) -> None:
-            told, enter, leave = arguments[count - 3:count]
+            told, enter, leave = arguments[-count - 3:-count]
             if enter is not None:
                 enter(told)
             if self.is_counting:

@@ -14,28 +14,28 @@ NEEDS = True, True, False, True
 WIDTH = 16
 CALLS = [
     ('BandSteps', torch.bfloat16, Case(
-        'band', 2, 16, 16, (3, WIDTH), (3, ), padding=(1, 1), num_atoms=4)),
+        'band', 2, 16, 16, (2, WIDTH), (3, ), num_atoms=4)),
     ('FmaSteps', torch.float32, Case(
-        'strided', 2, 4, 4, (5, WIDTH), (3, ), padding=(2, 1), num_atoms=3,
-        stride=(2, 1), groups=2)),
+        'strided', 2, 4, 2, (3, WIDTH), (3, ), stride=(2, 1), groups=2)),
     ('FmaSteps', torch.float32, Case(
-        'direct', 2, 3, 2, (3, WIDTH), None, num_atoms=2)),
+        'direct', 2, 3, 2, (2, WIDTH), None, num_atoms=1)),
 ]
 
 
 def run(case, dtype, family):
-    """Output, and gradients of input, coefficients and weight."""
+    """Gradients of input, coefficients and weight."""
     (plan, *_), _ = triton._load()
     plan._cached_plan.cache_clear()
     operands = case.operands(dtype)
     given = [operands[name] for name in ('input', 'basis_coefficients',
                                          'atom_bases', 'weight')]
-    geometry = ConvGeometry.checked(**case.geometry)
-    y = triton.forward(*given, geometry, family=family)
-    dy = torch.linspace(-1, 1, y.numel()).view(y.shape).to(dtype)
-    grads = triton.backward(dy, *given, geometry, NEEDS, family=family)
+    shape = case.batch, case.out_channels, *case.out_size
+    dy = torch.rand(shape, generator=torch.Generator().manual_seed(2)) - 0.5
+    grads = triton.backward(
+        dy.to(dtype), *given, ConvGeometry.checked(**case.geometry), NEEDS,
+        family=family)
     plan._cached_plan.cache_clear()
-    return (y, *(grad for grad in grads if grad is not None))
+    return [grad for grad in grads if grad is not None]
 
 
 @pytest.mark.parametrize('name, dtype, case', CALLS,
@@ -45,29 +45,23 @@ def test_chunks_share_the_atoms_of_all(name, dtype, case, monkeypatch,
     """Atoms composed once give what those of each chunk give."""
     from mmacda.ops.backends.triton import backward_pass, plan
     family = family_of(name)
-    whole = run(case, dtype, family)
     monkeypatch.setattr(plan, 'WORKSPACE_BYTES', (1, 1))
     once = run(case, dtype, family)
     monkeypatch.setattr(backward_pass, 'ATOMS_BYTES', -1)
-    anew = run(case, dtype, family)
-    for shared, own, together in zip(once, anew, whole):
+    for shared, own in zip(once, run(case, dtype, family)):
         assert shared.stride() == own.stride()
         assert torch.equal(shared, own)
-        assert relative_error(shared, together) < 4 * torch.finfo(dtype).eps
 
 
-@pytest.mark.parametrize('case', [CALLS[1][2]], ids=str)
-def test_products_that_take_memory_of_their_own(case, monkeypatch,
+def test_products_that_take_memory_of_their_own(monkeypatch,
                                                 nan_in_new_memory):
-    """As those of float32 on a GPU, where convolutions take TensorFloat-32."""
+    """As those of float32 on a GPU, where convolutions take TensorFloat-32;
+    and one chunk gives what many give."""
     from mmacda.ops.backends.triton import forward_pass, plan, products
-    for size in (plan.WORKSPACE_BYTES, (1, 1)):
-        monkeypatch.setattr(plan, 'WORKSPACE_BYTES', size)
-        right = run(case, torch.float32, family_of('FmaSteps'))
-        with monkeypatch.context() as patch:
-            patch.setattr(forward_pass, 'choose_products',
-                          lambda groups, *_: products.ConvolvedProducts(
-                              groups))
-            found = run(case, torch.float32, family_of('FmaSteps'))
-        for ours, plain in zip(found, right):
-            assert relative_error(ours, plain) < 1e-6
+    name, dtype, case = CALLS[1]
+    right = run(case, dtype, family_of(name))
+    monkeypatch.setattr(plan, 'WORKSPACE_BYTES', (1, 1))
+    monkeypatch.setattr(forward_pass, 'choose_products',
+                        lambda groups, *_: products.ConvolvedProducts(groups))
+    for ours, plain in zip(run(case, dtype, family_of(name)), right):
+        assert relative_error(ours, plain) < 1e-6
