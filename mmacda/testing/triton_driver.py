@@ -48,19 +48,19 @@ class StandInDriver:
     def launcher_cls(self, src: Any, metadata: Any) -> Any:
         """What launches a kernel of that source."""
         from triton.backends.nvidia import driver as nvidia
-        module = SimpleNamespace(launch=self._end_of(
-            metadata.name, getattr(nvidia, '_BASE_ARGS_FORMAT_LEN', 13)))
+        module = SimpleNamespace(
+            launch=self._end_of(metadata.name, len(src.signature)))
         with mock.patch.object(nvidia, 'library_dirs', list), \
                 mock.patch.object(nvidia, 'compile_module_from_src',
                                   lambda *_, **__: module):
             return nvidia.CudaLauncher(src, metadata)
 
     def _end_of(self, name: str, count: int) -> Callable[..., None]:
-        """In the place of the C function, whose first ``count`` arguments
-        end with what hooks are told and with two of these."""
+        """In the place of the C function. Before a kernel's ``count``
+        arguments come what hooks are told and two of these."""
 
         def launch(*arguments: Any) -> None:
-            told, enter, leave = arguments[count - 3:count]
+            told, enter, leave = arguments[-count - 3:-count]
             if enter is not None:
                 enter(told)
             if self.is_counting:
@@ -92,6 +92,7 @@ def stand_in(architecture: int = 90) -> Iterator[StandInDriver]:
     """
     import triton
 
+    from mmacda.ops import backends
     from mmacda.ops.backends import triton as backend
     if os.environ.get(backend.INTERPRET):
         raise RuntimeError(f'kernels are compiled here: unset '
@@ -102,12 +103,14 @@ def stand_in(architecture: int = 90) -> Iterator[StandInDriver]:
     from mmacda.ops.backends.triton import trial
     driver, config = StandInDriver(architecture), triton.runtime.driver
     before = getattr(config, '_active', None)
-    verdicts = [
+    # Half precision is not prepared as a CPU's.
+    half = mock.patch.object(backends, 'HALF', (*backends.HALF, 'triton'))
+    patches = [half] + [
         mock.patch.object(module, name, lambda *_: None)
         for module, name in ((backend, 'try_device'), (trial, 'judge'))
     ]
-    for verdict in verdicts:
-        verdict.start()
+    for patch in patches:
+        patch.start()
     os.environ[backend.INTERPRET] = '1'
     config.set_active(driver)
     _forget(loaded[0])
@@ -117,8 +120,8 @@ def stand_in(architecture: int = 90) -> Iterator[StandInDriver]:
         _forget(loaded[0])
         config._active = before
         del os.environ[backend.INTERPRET]
-        for verdict in verdicts:
-            verdict.stop()
+        for patch in patches:
+            patch.stop()
 
 
 def _forget(plan: Any) -> None:

@@ -2,6 +2,8 @@
 
 Half precision as on a GPU, and coefficients that are made on the fly.
 """
+from functools import partial
+
 import pytest
 import torch
 
@@ -142,15 +144,16 @@ def test_coefficients_are_never_in_memory(monkeypatch):
     from mmacda.ops.backends.triton import plan
     monkeypatch.setattr(plan, 'WORKSPACE_BYTES', (2**14, 2**14))
     plan._cached_plan.cache_clear()
-    empty = torch.empty
-    monkeypatch.setattr(torch, 'empty', lambda *args, **options: record(
-        empty(*args, **options)))
 
-    def record(tensor):
+    def record(make, *args, **options):
+        tensor = make(*args, **options)
         if tensor.device.type != 'meta':
             sizes.append(tensor.numel())
         return tensor
 
+    for name in ('empty', 'empty_strided'):
+        monkeypatch.setattr(torch, name,
+                            partial(record, getattr(torch, name)))
     monkeypatch.setattr(triton, 'can_generate', lambda *_: None)
     with torch.no_grad():
         adaptive_conv2d_generated(

@@ -1,5 +1,6 @@
 """The host's part of the Triton backend, with a stand-in for the driver."""
 import threading
+from collections import Counter
 from importlib import util
 
 import pytest
@@ -128,23 +129,114 @@ def test_later_launches_take_the_direct_way(driver, monkeypatch):
     given = layer()
     for _ in range(2):
         differentiate(call(given), given)
+    from triton.backends.nvidia.driver import CudaLauncher
+    from triton.compiler import CompiledKernel
     from triton.runtime.jit import JITFunction
     monkeypatch.setattr(JITFunction, 'run', None)
+    for name in ('__getitem__', 'launch_metadata'):
+        monkeypatch.setattr(CompiledKernel, name, None)
+    monkeypatch.setattr(CudaLauncher, '__call__', None)
     driver.launched.clear()
     differentiate(call(given), given)
     assert len(driver.launched) == 7
 
 
-def test_unaligned_memory_takes_the_way_that_finds_out(driver):
+def test_hooks_are_told_of_launches(driver):
+    """As Proton sets them, after the first calls."""
+    from triton import knobs
+    chain = knobs.runtime.launch_enter_hook
+    if not hasattr(chain, 'add'):
+        pytest.skip('this Triton has no chains of hooks')
+    given, told = layer(), []
+
+    def tell(metadata):
+        told.append(metadata.get()['name'])
+
+    with torch.no_grad():
+        for _ in range(2):
+            call(given)
+        chain.add(tell)
+        try:
+            call(given)
+        finally:
+            chain.remove(tell)
+        call(given)
+    assert told == ['compose', 'convolve']
+    assert driver.launched == told * 4
+
+
+def test_memory_that_a_launcher_takes_is_not_kept(driver):
+    from mmacda.ops.backends.triton import kernels
+    from mmacda.ops.backends.triton.direct import find_direct
+    call(layer())
+    compiled, = kernels.convolve.device_caches[0][0].values()
+    found = find_direct(compiled, (5, 6, 7))
+    assert found.before[:3] == (5, 6, 7)
+    assert compiled.function in found.before + found.after
+    compiled.run.global_scratch_size = 64
+    assert find_direct(compiled, (5, 6, 7)) is None
+
+
+def test_unaligned_memory_has_kernels_of_its_own(driver, monkeypatch):
     given = layer()
     call(given)
     whole = torch.rand(given['input'].numel() + 1)
     x = whole[1:].view(2, 4, 4, 4).permute(0, 3, 1, 2)
     assert x.data_ptr() % 16 and x.stride() == given['input'].stride()
+    from mmacda.ops.backends.triton import kernels
+    compiled = kernels.convolve.device_caches[0][0]
+    assert len(compiled) == 1
+    call(dict(given, input=x))
+    assert len(compiled) == 2
+    from triton.runtime.jit import JITFunction
+    monkeypatch.setattr(JITFunction, 'run', None)
     driver.launched.clear()
-    for _ in range(2):
-        call(dict(given, input=x))
+    for operand in (given['input'], x):
+        call(dict(given, input=operand))
     assert driver.launched == ['compose', 'convolve'] * 2
+
+
+@pytest.fixture
+def single_rows(monkeypatch):
+    """A tiny workspace splits maps into single rows."""
+    (plan, *_), _ = triton._load()
+    monkeypatch.setattr(plan, 'WORKSPACE_BYTES', (1, 1))
+    return monkeypatch
+
+
+def backward_launches(driver, given):
+    """Names of a backward's kernels, each with its number."""
+    output = call(given)
+    driver.launched.clear()
+    differentiate(output, given)
+    return Counter(driver.launched)
+
+
+def test_atoms_of_all_chunks_are_composed_once(driver, single_rows):
+    rows = 2 * 4
+    assert backward_launches(driver, layer()) == dict(
+        compose=1, convolve=2 * rows, correlate=rows, decompose=rows)
+
+
+def test_atoms_that_do_not_fit_are_composed_by_chunk(driver, single_rows):
+    from mmacda.ops.backends.triton import backward_pass
+    rows, bytes_per_pixel = 2 * 4, 4 * 8 * 37  # float32, atoms, live taps
+    for limit, times in ((rows * 4 * bytes_per_pixel, 1),
+                         (rows * 4 * bytes_per_pixel - 1, 2 * rows)):
+        single_rows.setattr(backward_pass, 'ATOMS_BYTES', limit)
+        triton._load()[0][0]._cached_plan.cache_clear()
+        found = backward_launches(driver, layer())
+        assert found['compose'] == times
+        assert found['order'] == (times > 1)
+
+
+def test_direct_atoms_of_chunks_are_not_composed(driver, single_rows):
+    given = layer()
+    given.update(atom_bases=None, basis_coefficients=torch.rand(
+        2, 6, 49, 4, 4, requires_grad=True))
+    rows = 2 * 4
+    assert backward_launches(driver, given) == dict(
+        order=1, convolve=2 * rows, correlate=rows)
 
 
 def test_a_launcher_of_another_triton(driver):
@@ -270,6 +362,8 @@ def streams(monkeypatch):
     state = dict(current=1, captured=False)
     monkeypatch.setattr(torch.cuda, 'current_stream',
                         lambda device=None: Stream(state['current']))
+    monkeypatch.setattr(capture, '_raw_stream',
+                        lambda index: state['current'])
     monkeypatch.setattr(torch.cuda, 'is_current_stream_capturing',
                         lambda: state['captured'])
     monkeypatch.setattr(capture, '_captured', [])

@@ -1,5 +1,5 @@
 """CUDA graphs and streams: what may not happen, and what must outlive them."""
-from typing import List, Optional, Sequence, Set
+from typing import Any, List, Optional, Sequence, Set
 
 import torch
 from torch import Tensor
@@ -24,6 +24,17 @@ def refuse_capture(what: str) -> None:
             'arguments of this one')
 
 
+# At a tenth of the price of an object of it.
+_raw_stream: Any = getattr(torch._C, '_cuda_getCurrentRawStream', None)
+
+
+def current_stream(device: torch.device) -> int:
+    """Handle of a GPU's current stream."""
+    if _raw_stream is None or device.index is None:
+        return torch.cuda.current_stream(device).cuda_stream
+    return _raw_stream(device.index)
+
+
 class Constants:
     """Tensors on one device that calls share and nobody writes to.
 
@@ -45,16 +56,17 @@ class Constants:
         """
         if not (self.tensors and self.tensors[0].is_cuda):
             return None
-        stream = torch.cuda.current_stream(self.tensors[0].device)
+        device = self.tensors[0].device
+        stream = current_stream(device)
         if not self._in_graphs and torch.cuda.is_current_stream_capturing():
             self._in_graphs = True
             _captured.append(self.tensors)
-        elif stream.cuda_stream not in self._streams:
+        elif stream not in self._streams:
             if not self._in_graphs:
                 for tensor in self.tensors:
-                    tensor.record_stream(stream)
-            self._streams.add(stream.cuda_stream)
-        return stream.cuda_stream
+                    tensor.record_stream(torch.cuda.current_stream(device))
+            self._streams.add(stream)
+        return stream
 
 
 # What graphs hold.

@@ -23,6 +23,7 @@ from .. import stock
 
 INTERPRET = 'TRITON_INTERPRET'
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+_HERE: ContextManager = nullcontext()
 
 
 @lru_cache(maxsize=None)
@@ -53,7 +54,7 @@ def try_device(device: torch.device, dtype: torch.dtype,
 
 def _current(device: torch.device) -> ContextManager:
     """Triton launches on the current device, which may be another one."""
-    return nullcontext() if device.type != 'cuda' \
+    return _HERE if device.type != 'cuda' \
         or device.index == torch.cuda.current_device() \
         else torch.cuda.device(device)
 

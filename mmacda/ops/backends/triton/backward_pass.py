@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from ..chunks import Chunk
-from .forward_pass import (Piece, Room, applied, apply, new, plan_products,
+from .forward_pass import (Piece, Room, applied, apply, new, products_of,
                            shape_weight)
 from .generated import MadeGradient
 from .plan import Plan
+from .products import Products
 from .taps import Taps, backward_taps
 from .windows import (Window, from_pixel, of_images, of_lines, of_pixels,
                       see)
@@ -158,9 +159,8 @@ class Backward:
         pixels = chunk.images, chunk.rows
         filters = of_pixels(plan.alpha_shape, plan.alpha_strides, *pixels)
         if need_weight:
-            atoms_size = size
+            atoms_size = self.atoms_size if self.composes_once else size
             if self.composes_once:
-                atoms_size = self.atoms_size
                 filters = from_pixel(plan.steps.atom_strides(atoms_size),
                                      chunk.images, first)
             else:
@@ -188,44 +188,47 @@ class Backward:
             atoms = self.compose(stream, alpha, weight, by_output, by_atom)
         elif self.order is not None:
             self.order(stream, weight, by_output, by_atom)
-        room = new(plan, self.room)
-        grad_x = self._grad_x(stream, dy, alpha, atoms, by_atom, room) \
-            if need_x else None
+        products = products_of(plan)
+        room = self.room.make(plan, products)
+        grad_x = self._grad_x(products, stream, dy, alpha, atoms, by_atom,
+                              room) if need_x else None
         grad_alpha: Any = made
         if need_alpha and made is None:
             grad_alpha = new(plan, (plan.alpha_shape, self.grad_strides))
-        grad_weight = self._grad_others(stream, dy, x, alpha, atoms,
+        grad_weight = self._grad_others(products, stream, dy, x, alpha, atoms,
                                         by_output, room, grad_alpha)
         return (grad_x, grad_alpha if need_alpha else None,
                 grad_weight if need_weight else None)
 
-    def _grad_x(self, stream: Any, dy: Tensor, alpha: Any,
+    def _grad_x(self, products: Products, stream: Any, dy: Tensor, alpha: Any,
                 atoms: Optional[Tensor], matrix: Tensor,
-                room: Tensor) -> Tensor:
+                room: Optional[Tensor]) -> Tensor:
         plan = self.plan
+        used = None if plan.steps.multiplies else products
         if self.is_whole and self.reaches_all and len(self.inputs) == 1:
-            return apply(plan, stream, self.inputs[0], dy, atoms, matrix,
-                         None, room, None)
+            return apply(plan, used, stream, self.inputs[0], dy, atoms,
+                         matrix, None, room, None)
         make = torch.empty if self.reaches_all else torch.zeros
         grad = make(
             plan.x_shape, dtype=plan.dtype,
             device=plan.device).permute(0, 3, 1, 2)
         for piece in self.inputs:
-            apply(plan, stream, piece, see(piece.source, dy),
+            apply(plan, used, stream, piece, see(piece.source, dy),
                   piece.filters(stream, alpha, atoms), matrix, None, room,
                   grad)
         return grad
 
-    def _grad_others(self, stream: Any, dy: Tensor, x: Tensor, alpha: Any,
-                     atoms: Optional[Tensor], matrix: Tensor, room: Tensor,
+    def _grad_others(self, products: Products, stream: Any, dy: Tensor,
+                     x: Tensor, alpha: Any, atoms: Optional[Tensor],
+                     matrix: Tensor, room: Optional[Tensor],
                      grad_alpha: Any) -> Optional[Tensor]:
         """Writes the gradient of coefficients, returns the weight's."""
-        products = plan_products(self.plan)
-        _, need_alpha, need_weight = self.needs
+        plan, (_, need_alpha, need_weight) = self.plan, self.needs
         total: Optional[Tensor] = None
         for piece, window, correlate, grad_window in self.others:
             source, lines = see(piece.source, x), window.of(dy)
-            features = see(piece.features, room)
+            features: Any = piece.place(plan, room) \
+                if need_weight or room is not None else None
             if need_weight:
                 piece.convolve(stream, source,
                                piece.filters(stream, alpha, atoms), features)
@@ -235,6 +238,8 @@ class Backward:
                 else:
                     total += part
             if need_alpha:
+                if room is None:  # free it before as many values are made
+                    features = None
                 correlate(
                     stream, source,
                     products.lines(lines, matrix, piece.size, features),

@@ -41,7 +41,7 @@ class Direct(NamedTuple):
 
 def find_direct(compiled: Any, grid: Grid) -> Optional[Direct]:
     """That of a kernel; None where its launcher is not as it is known."""
-    launcher = getattr(compiled, 'run', None)
+    launcher: Any = getattr(compiled, 'run', None)
     attributes = getattr(launcher, '__dict__', {})
     launch = attributes.get('launch')
     # Memory that a launcher takes for a launch is that of no other.

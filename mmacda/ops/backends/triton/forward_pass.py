@@ -23,8 +23,9 @@ class Piece(NamedTuple):
     # Of maps that are there, (images, rows, columns, channels), or their
     # lines (pixels, channels) where these are dense.
     target: Optional[Window] = None
-    # Of the room for Z.
-    features: Optional[Window] = None
+    # Of the room for Z, and whether it is all of it.
+    features: Window = Window((0, 0), (0, 1), 0)
+    fills: bool = False
 
     def filters(self, stream: Any, alpha: Any,
                 atoms: Optional[Tensor]) -> Any:
@@ -33,11 +34,23 @@ class Piece(NamedTuple):
             return see(self.atoms, atoms)
         return self.compose(stream, see(self.atoms, alpha), None, None, None)
 
+    def place(self, plan: Plan, room: Optional[Tensor]) -> Tensor:
+        """For Z, in the room if there is one."""
+        if room is None:
+            return new(plan, self.features)
+        return room if self.fills else self.features.of(room)
+
 
 class Room(NamedTuple):
     """For Z of one piece after the other: (pixels, G * m * channels / G)."""
     size: Tuple[int, int]
     strides: Tuple[int, int]
+
+    def make(self, plan: Plan, products: Optional[Products]) -> \
+            Optional[Tensor]:
+        """None where products take memory of their own instead."""
+        return new(plan, self) if products is not None \
+            and products.fill_rooms else None
 
     @classmethod
     def of(cls, plan: Plan, pieces: Sequence[Tuple[Piece, int]]) -> \
@@ -51,19 +64,17 @@ class Room(NamedTuple):
         sizes = [(piece.size[0] * piece.size[1] * piece.size[2],
                   plan.atoms * channels) for piece, channels in pieces]
         most = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
-        windows = {
-            size: None if size == most else Window(size, (size[1], 1), 0)
-            for size in sizes
-        }
         return cls(most, (most[1], 1)), [
-            piece._replace(features=windows[size])
+            piece._replace(features=Window(size, (size[1], 1), 0),
+                           fills=size == most)
             for (piece, _), size in zip(pieces, sizes)
         ]
 
 
-def new(plan: Plan, shape: Tuple[Sequence[int], Sequence[int]]) -> Tensor:
-    """A tensor of that size and these strides."""
-    return torch.empty_strided(*shape, dtype=plan.dtype, device=plan.device)
+def new(plan: Plan, shape: Sequence[Any]) -> Tensor:
+    """A tensor of the size and the strides that ``shape`` begins with."""
+    return torch.empty_strided(
+        shape[0], shape[1], dtype=plan.dtype, device=plan.device)
 
 
 def shape_weight(plan: Plan, by_atom: bool, transposed: bool) -> tuple:
@@ -114,12 +125,13 @@ class Forward:
         plan = self.plan
         stream = plan.constants.use()
         matrix = new(plan, self.weight)
-        features = None if plan.steps.multiplies else new(plan, self.room)
+        products = None if plan.steps.multiplies else products_of(plan)
+        room = self.room.make(plan, products)
         if self.is_whole:
             piece, = self.pieces
             atoms = piece.compose(stream, alpha, weight, matrix, matrix)
-            return apply(plan, stream, piece, x, atoms, matrix, bias,
-                         features, None)
+            return apply(plan, products, stream, piece, x, atoms, matrix, bias,
+                         room, None)
         output = torch.empty(
             (plan.batch, plan.out_channels, *plan.size),
             dtype=plan.dtype,
@@ -127,8 +139,8 @@ class Forward:
             memory_format=torch.channels_last)
         self.order(stream, weight, matrix, matrix)
         for piece in self.pieces:
-            apply(plan, stream, piece, see(piece.source, x),
-                  piece.filters(stream, alpha, None), matrix, bias, features,
+            apply(plan, products, stream, piece, see(piece.source, x),
+                  piece.filters(stream, alpha, None), matrix, bias, room,
                   output)
         return output
 
@@ -139,17 +151,20 @@ def applied(plan: Plan) -> Callable:
     return steps.convolve_and_multiply if steps.multiplies else steps.convolve
 
 
-def apply(plan: Plan, stream: Any, piece: Piece, source: Tensor,
-          atoms: Optional[Tensor], matrix: Tensor, bias: Optional[Tensor],
-          room: Optional[Tensor], whole: Optional[Tensor]) -> Tensor:
-    """Both convolutions of a chunk; ``whole`` has its target, if any."""
+def apply(plan: Plan, products: Optional[Products], stream: Any, piece: Piece,
+          source: Tensor, atoms: Optional[Tensor], matrix: Tensor,
+          bias: Optional[Tensor], room: Optional[Tensor],
+          whole: Optional[Tensor]) -> Tensor:
+    """Both convolutions of a chunk; ``whole`` has its target, if any.
+
+    ``products`` are None where the step that convolves multiplies too.
+    """
     target = None if whole is None else see(piece.target, whole)
-    if plan.steps.multiplies:
+    if products is None:
         return piece.convolve(stream, source, atoms, matrix, bias,
                               _as_maps(target, piece.size))
-    features = see(piece.features, room)
+    features = piece.place(plan, room)
     piece.convolve(stream, source, atoms, features)
-    products = plan_products(plan)
     if target is None or target.dim() == 4:
         return products.multiply(features, matrix, bias, piece.size, target)
     products.write(features, matrix, bias, piece.size, target)
@@ -162,6 +177,6 @@ def _as_maps(target: Optional[Tensor], size: Sequence[int]) -> \
         else target.view(*size, -1)
 
 
-def plan_products(plan: Plan) -> Products:
+def products_of(plan: Plan) -> Products:
     """Those of a plan, in the precision that convolutions have now."""
     return choose_products(plan.groups, plan.dtype, plan.device)

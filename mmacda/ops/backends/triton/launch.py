@@ -14,7 +14,7 @@ import triton
 from torch import Tensor
 
 from ..capture import refuse_capture
-from .direct import Way
+from .direct import Grid, Way
 
 # Sums per thread: as many as registers hold besides addresses and filters.
 SUMS = 112
@@ -132,7 +132,8 @@ class Launch:
                  numbers: Sequence[int], warps: int,
                  fixed: Sequence[Tensor] = (), stages: int = 0,
                  **constants: Any):
-        self.kernel, self.grid = kernel, (*grid, 1, 1)[:3]
+        self.kernel = kernel
+        self.grid: Grid = (*grid, 1, 1)[:3]  # type: ignore[assignment]
         self.fixed = tuple(fixed)
         self.numbers, self.constants = tuple(numbers), constants
         self.options: Dict[str, Any] = dict(num_warps=warps, **FUSION)

@@ -33,6 +33,9 @@ class Products:
     Features are (pixels, G * K), with K values of a group side by side.
     """
 
+    # Whether results go where they are wanted, and need no memory of theirs.
+    fill_rooms = True
+
     def __init__(self, groups: int):
         self.groups = groups
 
@@ -85,7 +88,7 @@ class Products:
 
     def lines(self, features: Tensor, matrix: Tensor, size: Size,
               room: Tensor) -> Tensor:
-        """:meth:`multiply` to dense lines, in the room where it may be."""
+        """:meth:`multiply` to dense lines, in the room if they fill rooms."""
         self.write(features, matrix, None, size, room)
         return room
 
@@ -104,6 +107,8 @@ class Products:
 
 class ConvolvedProducts(Products):
     """The same by pointwise convolutions, in the precision of these."""
+
+    fill_rooms = False
 
     def multiply(self, features, matrix, bias, size, target=None):
         count = matrix.shape[-2]

@@ -11,15 +11,15 @@ from ..chunks import Chunk
 
 
 class Window(NamedTuple):
-    """Of a tensor; ``index`` is for what is sliced as one."""
+    """Of a tensor; ``slices`` are for what is sliced as one."""
     size: Tuple[int, ...]
     strides: Tuple[int, ...]
     offset: int
-    index: tuple = ()
+    slices: tuple = ()
 
     def of(self, whole: Any) -> Any:
         if not isinstance(whole, Tensor):
-            return whole[self.index]
+            return whole[self.slices]
         return whole.as_strided(self.size, self.strides,
                                 whole.storage_offset() + self.offset)
 
