@@ -100,6 +100,8 @@ def stand_in(architecture: int = 90) -> Iterator[StandInDriver]:
     loaded, reason = backend._load()
     if reason:
         raise RuntimeError(reason)
+    # What is imported where kernels are to be interpreted stays so.
+    from mmacda.ops.backends.triton import fused_kernel  # noqa: F401
     from mmacda.ops.backends.triton import trial
     driver, config = StandInDriver(architecture), triton.runtime.driver
     before = getattr(config, '_active', None)

@@ -296,6 +296,16 @@ def test_a_capture_needs_what_was_made_before(driver, capturing):
         warm_up(**given, backend='triton')
 
 
+def test_a_capture_of_the_fused_kernels(driver, capturing):
+    given = dict(layer(), backend='triton_fused')
+    with torch.no_grad():
+        adaptive_conv2d(**given)
+        capturing[0] = True
+        driver.launched.clear()
+        adaptive_conv2d(**given)
+    assert 'convolve_fused' in driver.launched
+
+
 def test_a_capture_refuses_what_is_not_compiled(driver, capturing):
     """The same plan, with memory that is aligned otherwise."""
     given = layer()

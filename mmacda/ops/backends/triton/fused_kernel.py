@@ -4,7 +4,7 @@ Z stays on the chip: a program sums the taps of a block of channels, as
 ``kernels.convolve`` does, and multiplies the result with the weight at
 once. See there for tiles, taps and precision.
 """
-from typing import Callable, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, NamedTuple, Sequence, Tuple
 
 import torch
 import triton
@@ -152,6 +152,20 @@ class FusedSteps(FmaSteps):
         """
         plan = self.plan
         table = plan.keep(to_device(taps, plan.device))
+        launches: Dict[tuple, Launch] = {}
+
+        def launch_for(outputs, strides):
+            tile = choose_tile(size, outputs, plan.atoms)
+            tiles = ceil(size[1], tile.rows) * ceil(size[2], tile.columns)
+            grid = size[0] * tiles, ceil(outputs, tile.outputs), plan.groups
+            return Launch(
+                convolve_fused, grid,
+                (len(taps), size[1], size[2], first_row, first_atoms_row,
+                 *source_shape[1:3], *step, *source_strides[:3],
+                 *self.atom_strides(atoms_size), *strides[:3], plan.atoms,
+                 source_shape[3] // plan.groups, outputs), WARPS,
+                FOLLOW=follow, ROWS=tile.rows, COLUMNS=tile.columns,
+                CHANNELS=LEAST, OUTPUTS=tile.outputs, ATOMS=tile.atoms)
 
         def apply(stream, source, atoms, matrix, bias, target):
             outputs = matrix.shape[2]
@@ -161,18 +175,11 @@ class FusedSteps(FmaSteps):
                     dtype=plan.dtype, device=plan.device,
                     memory_format=torch.channels_last)
             pixels = maps.permute(0, 2, 3, 1)
-            tile = choose_tile(size, outputs, plan.atoms)
-            tiles = ceil(size[1], tile.rows) * ceil(size[2], tile.columns)
-            grid = size[0] * tiles, ceil(outputs, tile.outputs), plan.groups
-            launch = Launch(
-                convolve_fused, grid,
-                (len(taps), size[1], size[2], first_row, first_atoms_row,
-                 *source_shape[1:3], *step, *source_strides[:3],
-                 *self.atom_strides(atoms_size), *pixels.stride()[:3],
-                 plan.atoms, source_shape[3] // plan.groups, outputs), WARPS,
-                FOLLOW=follow, ROWS=tile.rows, COLUMNS=tile.columns,
-                CHANNELS=LEAST, OUTPUTS=tile.outputs, ATOMS=tile.atoms)
-            launch(stream, source, atoms, matrix.contiguous(), pixels, table)
+            key = outputs, pixels.stride()
+            if key not in launches:
+                launches[key] = launch_for(*key)
+            launches[key](stream, source, atoms, matrix.contiguous(), pixels,
+                          table)
             if bias is not None:
                 pixels += bias
             return maps
