@@ -30,8 +30,10 @@ def test_a_graph_of_a_step(form, dtype):
     static.copy_(x.flip(0))
     graph.replay()
     right = differentiate(layer, x.flip(0), dtype)
-    assert error(found[0], right[0]) <= 1e-6
-    assert error(found[1]['weight'], right[1]['weight']) <= 1e-6
+    # Libraries may choose another algorithm in a graph: one more rounding.
+    limit = 1e-6 if dtype == SINGLE else torch.finfo(dtype).eps
+    assert error(found[0], right[0]) <= limit
+    assert error(found[1]['weight'], right[1]['weight']) <= limit
     assert_equal(found, right, dtype)
 
 
