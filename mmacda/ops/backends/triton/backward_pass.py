@@ -56,7 +56,7 @@ class Backward:
         self.is_whole = all(len(chunks) == 1 for chunks in lists)
         self.atoms_size = (plan.batch, *plan.size)
         pixels = plan.batch * plan.size[0] * plan.size[1]
-        self.composes_once = (need_x or need_weight) and (
+        self.composes_once = pixels > 0 and (need_x or need_weight) and (
             self.is_whole or plan.steps.atom_bytes * pixels <= ATOMS_BYTES)
         self.grad_strides = torch.empty_like(
             torch.empty_strided(
