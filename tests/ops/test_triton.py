@@ -516,6 +516,14 @@ def test_a_missing_triton_is_named(monkeypatch):
     assert 'Triton is not available (import of triton halted' in reason
 
 
+@pytest.mark.parametrize('found', ['2.1.0', '3.0.0', '3.2.0+git'])
+def test_a_triton_that_would_abort_is_not_asked(found, monkeypatch):
+    monkeypatch.setattr(pytest.importorskip('triton'), '__version__', found)
+    loaded, reason = triton._load.__wrapped__()
+    assert loaded is None
+    assert reason.startswith(f'Triton {found} cannot compile its kernels; 3.3')
+
+
 @both
 def test_float64_is_refused(name):
     backend = partial(adaptive_conv2d, backend=name)

@@ -9,6 +9,7 @@ chooses the kernels. Triton is imported where the backend is first asked for;
 with TRITON_INTERPRET=1 set by then, the same kernels run on a CPU, for tests.
 """
 import os
+import re
 from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any, ContextManager, Optional, Sequence, Tuple
@@ -22,14 +23,21 @@ from ...tracing import find_obstacle
 from .. import stock
 
 INTERPRET = 'TRITON_INTERPRET'
+# 3.0 to 3.2 abort with an error of LLVM on the products with the bases.
+OLDEST = 3, 3
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 _HERE: ContextManager = nullcontext()
 
 
 @lru_cache(maxsize=None)
 def _load() -> Tuple[Any, Optional[str]]:
-    """Plan, Forward, Backward and families; or the reason for none."""
+    """Plan, Forward and Backward; or the reason for none."""
     try:
+        from triton import __version__ as found
+        if tuple(map(int, re.findall(r'\d+', found)[:2])) < OLDEST:
+            # Its compiler ends the process: it must not come to a trial.
+            return None, (f'Triton {found} cannot compile its kernels; 3.3, '
+                          'which comes with PyTorch 2.7, or a newer one can')
         from . import backward_pass, forward_pass, plan
     except Exception as error:  # whatever a broken installation raises
         return None, (f'Triton is not available ({error}); '
