@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from mmacda.apis.command_line import CommandParser, UsageError, run_command
 from mmacda.apis.read_config import ConfigError
 from mmacda.layers import ACDAConv
+from tests import fresh
 
 
 @pytest.fixture
@@ -146,25 +147,25 @@ run_command(CommandParser('A tool.'), command)
 """
 
 
-def start(body, **options):
-    return subprocess.Popen(
-        [sys.executable, '-W', 'ignore', '-c',
-         SCRIPT.format(body=textwrap.indent(body, '    '))],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+def script(body):
+    return SCRIPT.format(body=textwrap.indent(body, '    '))
 
 
 def test_ctrl_c_is_one_line_and_130():
     # A shell's background job inherits that the signal is ignored.
-    process = start('import os, signal, time\n'
-                    'signal.signal(signal.SIGINT, signal.default_int_handler)'
-                    '\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)')
-    _, said = process.communicate()
-    assert process.returncode == 130
-    assert said.strip() == '-c: stopped by Ctrl-C'
+    done = fresh.run('-c', script(
+        'import os, signal, time\n'
+        'signal.signal(signal.SIGINT, signal.default_int_handler)'
+        '\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)'))
+    assert done.returncode == 130
+    assert done.stderr.strip() == '-c: stopped by Ctrl-C'
 
 
 def test_a_reader_that_leaves_is_no_error():
-    process = start('for n in range(100_000): print(n)')
+    process = subprocess.Popen(
+        [sys.executable, '-W', 'ignore', '-c',
+         script('for n in range(100_000): print(n)')],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == '0\n'
     process.stdout.close()
     assert process.stderr.read() == ''
