@@ -17,7 +17,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOREIGN = ['torch.distributed', 'torch.utils.data', 'mmengine.runner',
-           'mmcv.cnn', 'mmcv.ops', 'mmpretrain.apis', 'mmpretrain.datasets']
+           'mmcv.cnn', 'mmcv.ops', 'mmpretrain.apis', 'mmpretrain.datasets',
+           'torchvision', 'matplotlib.figure', 'setuptools',
+           'matplotlib.backends.backend_agg', 'sklearn.datasets']
 # A server of this module's own: the one of multiprocessing keeps its imports.
 SERVER = multiprocessing.get_context('forkserver')
 
