@@ -6,6 +6,7 @@ import textwrap
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.registry import MODELS
 from torch.utils.data import DataLoader
 
@@ -71,6 +72,17 @@ def test_an_entry_that_a_config_lacks_is_named(run):
     code, said = run(lambda args: Config(dict(model={})).model.backbone)
     assert (code, said) == (
         2, 'tool.py: error: the config has no entry backbone')
+
+
+def test_a_data_set_without_samples_is_named(run, tmp_path):
+    """MMEngine's own words are those of numpy."""
+    (tmp_path / 'list.json').write_text(
+        '{"metainfo": {}, "data_list": []}', encoding='utf-8')
+    code, said = run(lambda args: BaseDataset(
+        ann_file='list.json', data_root=str(tmp_path)))
+    assert code in (1, 2) and said.startswith(
+        'tool.py: error: the data set BaseDataset has no sample: nothing fits '
+        f"data_root='{tmp_path}', ")
 
 
 @pytest.mark.parametrize('error', [
