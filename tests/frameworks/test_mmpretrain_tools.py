@@ -59,6 +59,14 @@ def run_tool(folder, tool, *arguments, options=(), config=CONFIG, fails=False,
     return done.stdout + done.stderr
 
 
+def test_commands_here_start_as_new_processes_do(tmp_path):
+    done = fresh.run('-c', 'import sys; print(*sys.modules); exit(3)',
+                     cwd=tmp_path)
+    packages = {name.split('.')[0] for name in done.stdout.split()}
+    assert done.returncode == 3 and 'mmpretrain' in packages
+    assert not packages & {'mmacda', '_pytest'}
+
+
 @pytest.fixture(scope='module')
 def trained(folder):
     """A run that stopped after the first epoch."""
