@@ -30,6 +30,9 @@ myst_all_links_external = False
 suppress_warnings = ['myst.header']  # pages of families begin with theirs
 # Notebooks are run by the tests, not here.
 nb_execution_mode = 'off'
+nb_merge_streams = True
+# Options begin with two hyphens, and commands have straight quotes.
+smartquotes = False
 
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False

@@ -1,12 +1,8 @@
 """Versions are checked by a warning, not by an assertion."""
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from mmacda.versions import installed_versions, unproven_versions
+from tests import fresh
 
 
 @pytest.mark.trust('packaging/versions')
@@ -45,8 +41,7 @@ def test_an_unproven_version_warns_and_goes_on():
             'import mmengine.runner, mmcv.cnn;'
             'warnings.simplefilter("always");'
             'from mmacda.layers import ACDAConv; print(ACDAConv.__name__)')
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True,
-                          text=True)
+    done = fresh.run('-c', code)
     assert done.stdout.strip() == 'ACDAConv', done.stderr
     assert 'proven with mmcv >= 2.0, < 2.4, but 9.0' in done.stderr
 
@@ -60,10 +55,9 @@ def test_packages_that_overwrite_each_other_are_told_once(tmp_path, fork,
     (folder / 'METADATA').write_text(
         f'Metadata-Version: 2.1\nName: {fork}\nVersion: 0.10.12\n',
         encoding='utf-8')
-    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
-    done = subprocess.run(
-        [sys.executable, '-c', 'import mmacda'], capture_output=True,
-        text=True, env={**os.environ, 'PYTHONPATH': path}, check=True)
+    done = fresh.run('-c', 'import sys, warnings; warnings.resetwarnings();'
+                     f'sys.path.insert(0, {str(tmp_path)!r}); import mmacda')
+    assert done.returncode == 0
     assert done.stderr.count('UserWarning') == warns
     assert ('mmengine and onedl-mmengine are both installed' in
             done.stderr) == warns

@@ -6,6 +6,9 @@ CONFIG=${1:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options]}
 CHECKPOINT=${2:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options]}
 GPUS=${3:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options]}
 TOOLS=$(cd "$(dirname "$0")" && pwd)
+# Said once, before every process says it.
+[[ $GPUS =~ ^[1-9][0-9]*$ ]] || { echo "dist_test.sh: error: GPUS is a number of processes, not '$GPUS'" >&2; exit 2; }
+[[ -f $CONFIG ]] || { echo "dist_test.sh: error: the config $CONFIG does not exist" >&2; exit 2; }
 
 PYTHONPATH="$TOOLS/..:${PYTHONPATH:-}" "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \

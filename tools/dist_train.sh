@@ -5,6 +5,9 @@ set -euo pipefail
 CONFIG=${1:?usage: dist_train.sh CONFIG GPUS [options]}
 GPUS=${2:?usage: dist_train.sh CONFIG GPUS [options]}
 TOOLS=$(cd "$(dirname "$0")" && pwd)
+# Said once, before every process says it.
+[[ $GPUS =~ ^[1-9][0-9]*$ ]] || { echo "dist_train.sh: error: GPUS is a number of processes, not '$GPUS'" >&2; exit 2; }
+[[ -f $CONFIG ]] || { echo "dist_train.sh: error: the config $CONFIG does not exist" >&2; exit 2; }
 
 PYTHONPATH="$TOOLS/..:${PYTHONPATH:-}" "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \

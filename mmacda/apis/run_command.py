@@ -153,6 +153,8 @@ def sentence(error: Exception) -> str:
         text = str(error.args[0])  # without quotation marks
         if text.startswith('Cannot find None '):
             text = text.replace('None', _missing_layer(error), 1)
+    elif _empty_dataset(error):
+        text = _empty_dataset(error)
     elif isinstance(error, OSError) and error.strerror and error.filename:
         text = f'{error.filename}: {error.strerror}'
     elif isinstance(error, OUT_OF_MEMORY):
@@ -161,6 +163,23 @@ def sentence(error: Exception) -> str:
     text = re.split(r'\n(?:[\w.]+): (?!.*\n  File )', text)[-1] \
         if 'Original Traceback' in text else text
     return textwrap.shorten(text or type(error).__name__, 1000)
+
+
+def _empty_dataset(error: Exception) -> str:
+    """Of which data set MMEngine joined the samples, where there are none."""
+    tb = error.__traceback__
+    while tb is not None:
+        found = tb.tb_frame.f_locals.get('self')
+        if tb.tb_frame.f_code.co_name == '_serialize_data' and \
+                not getattr(found, 'data_list', True):
+            named = ', '.join(
+                f'{key}={getattr(found, key)!r}'
+                for key in ('data_root', 'data_prefix', 'ann_file')
+                if getattr(found, key, None))
+            return (f'the data set {type(found).__name__} has no sample: '
+                    f'nothing fits {named or "its arguments"}')
+        tb = tb.tb_next
+    return ''
 
 
 def _missing_layer(error: Exception) -> str:

@@ -6,6 +6,7 @@ into the user's cache folder; so they are with ``MMACDA_NATIVE=compile``, for
 exactly this CPU. ``python -m mmacda.ops.build`` does it ahead of the first use
 and says which one serves and why.
 """
+import argparse
 import hashlib
 import logging
 import os
@@ -183,4 +184,6 @@ def main() -> int:
 
 
 if __name__ == '__main__':
+    argparse.ArgumentParser(
+        'python -m mmacda.ops.build', description=main.__doc__).parse_args()
     sys.exit(main())

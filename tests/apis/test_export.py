@@ -89,8 +89,11 @@ def test_layer_by_dynamo(options, tmp_path):
     assert dims[0] and not dims[1] and dims[2] and dims[3]
 
 
+# The others hold these two: in the long suite.
 @needs_dynamo
-@every_model
+@pytest.mark.parametrize('case', [
+    pytest.param(case, id=name, marks=[pytest.mark.long] if name in (
+        'ad-resnet', 'denoiser') else []) for name, case in CASES.items()])
 def test_models_by_dynamo(case, tmp_path):
     path = tmp_path / 'model.onnx'
     comparisons = export_onnx(case.build(), str(path), case.sizes[0],

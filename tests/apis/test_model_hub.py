@@ -1,7 +1,5 @@
 """Our models by name, from a checkout and from an installed package."""
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +7,8 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+
+from tests import fresh
 
 ROOT = Path(__file__).parents[2]
 NAME = 'ad-resnet-s_8xb32_in1k'
@@ -99,12 +99,8 @@ def test_from_an_installed_package(hub, tmp_path):
     code = ('import mmacda.apis as a; from mmpretrain import get_model; '
             f'a.register_models(); m = get_model({NAME!r}); '
             'print(m._metainfo.config.filename)')
-    result = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', code],
-        cwd=tmp_path,
-        env=dict(PYTHONPATH=str(tmp_path), HOME=str(tmp_path), PATH=''),
-        capture_output=True,
-        text=True)
+    result = fresh.run('-c', code, cwd=tmp_path, path=tmp_path,
+                       HOME=str(tmp_path), PATH='')
     assert result.returncode == 0, result.stderr
     config = package / '.mim' / 'configs' / 'ad_resnet' / f'{NAME}.py'
     assert result.stdout.strip().endswith(str(config))

@@ -6,12 +6,14 @@ import textwrap
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.registry import MODELS
 from torch.utils.data import DataLoader
 
 from mmacda.apis.command_line import CommandParser, UsageError, run_command
 from mmacda.apis.read_config import ConfigError
 from mmacda.layers import ACDAConv
+from tests import fresh
 
 
 @pytest.fixture
@@ -70,6 +72,17 @@ def test_an_entry_that_a_config_lacks_is_named(run):
     code, said = run(lambda args: Config(dict(model={})).model.backbone)
     assert (code, said) == (
         2, 'tool.py: error: the config has no entry backbone')
+
+
+def test_a_data_set_without_samples_is_named(run, tmp_path):
+    """MMEngine's own words are those of numpy."""
+    (tmp_path / 'list.json').write_text(
+        '{"metainfo": {}, "data_list": []}', encoding='utf-8')
+    code, said = run(lambda args: BaseDataset(
+        ann_file='list.json', data_root=str(tmp_path)))
+    assert code in (1, 2) and said.startswith(
+        'tool.py: error: the data set BaseDataset has no sample: nothing fits '
+        f"data_root='{tmp_path}', ")
 
 
 @pytest.mark.parametrize('error', [
@@ -146,25 +159,25 @@ run_command(CommandParser('A tool.'), command)
 """
 
 
-def start(body, **options):
-    return subprocess.Popen(
-        [sys.executable, '-W', 'ignore', '-c',
-         SCRIPT.format(body=textwrap.indent(body, '    '))],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+def script(body):
+    return SCRIPT.format(body=textwrap.indent(body, '    '))
 
 
 def test_ctrl_c_is_one_line_and_130():
     # A shell's background job inherits that the signal is ignored.
-    process = start('import os, signal, time\n'
-                    'signal.signal(signal.SIGINT, signal.default_int_handler)'
-                    '\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)')
-    _, said = process.communicate()
-    assert process.returncode == 130
-    assert said.strip() == '-c: stopped by Ctrl-C'
+    done = fresh.run('-c', script(
+        'import os, signal, time\n'
+        'signal.signal(signal.SIGINT, signal.default_int_handler)'
+        '\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)'))
+    assert done.returncode == 130
+    assert done.stderr.strip() == '-c: stopped by Ctrl-C'
 
 
 def test_a_reader_that_leaves_is_no_error():
-    process = start('for n in range(100_000): print(n)')
+    process = subprocess.Popen(
+        [sys.executable, '-W', 'ignore', '-c',
+         script('for n in range(100_000): print(n)')],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == '0\n'
     process.stdout.close()
     assert process.stderr.read() == ''

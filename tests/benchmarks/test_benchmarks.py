@@ -11,6 +11,7 @@ import torch
 
 from mmacda.ops import backends
 from mmacda.testing.large_cases import SWEEP_CASES, paper_layer
+from tests import fresh
 from tools.benchmarks import goals, growth, operator_command, sweep
 from tools.benchmarks.common import ROOT, Report, time_interleaved
 from tools.benchmarks.contestants import (CHOSEN, UNFOLD, GateError, check,
@@ -78,10 +79,7 @@ def test_rows_tell_dtypes_apart(tmp_path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
 def test_without_a_gpu_nothing_is_measured_on_one(tmp_path):
-    done = subprocess.run(
-        [sys.executable, SCRIPT, '--device', 'cuda', '--out', tmp_path],
-        capture_output=True,
-        text=True)
+    done = fresh.run(SCRIPT, '--device', 'cuda', '--out', tmp_path)
     assert done.returncode == 2
     last = done.stderr.strip().splitlines()[-1]
     assert last == ('operator.py: error: PyTorch finds no GPU here: nothing '
@@ -242,13 +240,8 @@ def test_plot_holds_every_contestant(tmp_path):
 
 
 def test_table7_reports_dfn_as_out_of_memory(tmp_path):
-    done = subprocess.run([
-        sys.executable, '-W', 'ignore', SCRIPT.with_name('table7.py'),
-        '--quick', '--threads', '1', '--out', tmp_path
-    ],
-                          capture_output=True,
-                          text=True,
-                          cwd=tmp_path)
+    done = fresh.run(SCRIPT.with_name('table7.py'), '--quick', '--threads',
+                     '1', '--out', tmp_path, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     text = done.stdout
     last = text.strip().splitlines()[-3:]

@@ -1,8 +1,5 @@
 """mmpretrain's own tools, unmodified, on a config with ACDAConv inside."""
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +7,7 @@ import pytest
 import torch
 
 from mmacda.checkpoints.safe_loading import SAFE_BY_DEFAULT
+from tests import fresh
 
 mmpretrain = pytest.importorskip('mmpretrain')
 
@@ -42,8 +40,7 @@ def folder(tmp_path_factory):
 def run_tool(folder, tool, *arguments, options=(), config=CONFIG, fails=False,
              **env):
     command = [
-        sys.executable, '-W', 'ignore', TOOLS / tool, config, *arguments,
-        '--cfg-options', *[
+        TOOLS / tool, config, *arguments, '--cfg-options', *[
             f'{loader}_dataloader.{key}' for loader in ('train', 'val', 'test')
             for key in (f'dataset.data_root={folder / "imagenet"}',
                         'num_workers=0', 'persistent_workers=False',
@@ -55,18 +52,19 @@ def run_tool(folder, tool, *arguments, options=(), config=CONFIG, fails=False,
         ], 'optim_wrapper.optimizer.lr=0.001',
         'randomness.seed=0', 'default_hooks.logger.interval=1', *options
     ]
-    env = {
-        **os.environ, 'PYTHONPATH': str(ROOT),
-        'OMP_NUM_THREADS': '2',
-        'CUDA_VISIBLE_DEVICES': '',
-        **env
-    }
-    done = subprocess.run(
-        list(map(str, command)), cwd=folder, env=env, capture_output=True,
-        text=True)
+    done = fresh.run(*command, cwd=folder, OMP_NUM_THREADS='1',
+                     CUDA_VISIBLE_DEVICES='', **env)
     assert bool(done.returncode) == fails, \
         done.stdout[-2000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
+
+
+def test_commands_here_start_as_new_processes_do(tmp_path):
+    done = fresh.run('-c', 'import sys; print(*sys.modules); exit(3)',
+                     cwd=tmp_path)
+    packages = {name.split('.')[0] for name in done.stdout.split()}
+    assert done.returncode == 3 and 'mmpretrain' in packages
+    assert not packages & {'mmacda', '_pytest'}
 
 
 @pytest.fixture(scope='module')

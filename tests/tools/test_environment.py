@@ -1,7 +1,9 @@
 """The set-up script: stamps, wrong Python, missing compiler, interruption."""
 import importlib.util
+import shutil
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -17,14 +19,26 @@ def tool():
     return module
 
 
+@pytest.fixture(scope='module')
+def empty_venv(tmp_path_factory):
+    """Made once: pip's own installation takes seconds."""
+    folder = tmp_path_factory.mktemp('empty') / 'venv'
+    venv.create(folder, with_pip=True)
+    return folder
+
+
 @pytest.fixture
-def environment(tool, tmp_path, monkeypatch):
+def environment(tool, tmp_path, monkeypatch, empty_venv):
     """An environment in a temporary folder that records its commands."""
+    create_venv = tool.create_venv
+    monkeypatch.setattr(
+        tool, 'create_venv', lambda folder: shutil.copytree(
+            empty_venv, folder, symlinks=True))
     made = tool.Environment('demo', tool.pinned('torch'))
     made.folder = tmp_path / 'venv'
     made.python = made.folder / 'bin' / 'python'
     made.stamp = made.folder / 'finished'
-    made.commands = []
+    made.commands, made.create_venv = [], create_venv
     monkeypatch.setattr(tool, 'ROOT', tmp_path)
     monkeypatch.setattr(tool, 'check_python', lambda flavour: None)
     monkeypatch.setattr(
@@ -62,7 +76,8 @@ def test_an_interrupted_set_up_is_picked_up(environment, monkeypatch):
     assert environment.finished()
 
 
-def test_half_a_venv_is_made_anew(environment):
+def test_half_a_venv_is_made_anew(environment, tool, monkeypatch):
+    monkeypatch.setattr(tool, 'create_venv', environment.create_venv)
     (environment.folder / 'bin').mkdir(parents=True)
     environment.python.symlink_to(sys.executable)
     environment.set_up()

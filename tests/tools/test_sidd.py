@@ -2,7 +2,6 @@
 import base64
 import csv
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from mmacda.apis import RestorationInferencer
 from mmacda.datasets.sidd import (BLOCKS_SHAPE, cut_pairs, find_pairs,
                                   load_blocks, tile_starts)
 from mmacda.evaluation.sidd_submission import write_submission
+from tests import fresh
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
@@ -378,9 +378,8 @@ def test_mmagic_s_converter_of_the_validation_blocks(tmp_path):
         blocks[kind] = write_blocks(path, (40, 32, 4, 4, 3))
     converter = Path(mmagic.__file__).parent / \
         '.mim/tools/dataset_converters/sidd/preprocess_sidd_test_dataset.py'
-    subprocess.run([sys.executable, '-W', 'ignore', converter, '--data-root',
-                    tmp_path, '--out-dir', tmp_path / 'val'], check=True,
-                   capture_output=True)
+    fresh.run(converter, '--data-root', tmp_path, '--out-dir',
+              tmp_path / 'val').check_returncode()
     for n in (0, 33, 1279):
         for folder, kind in (('noisy', 'Noisy'), ('gt', 'Gt')):
             name = f'val_{n}_{"GT" if kind == "Gt" else "NOISY"}.png'

@@ -238,12 +238,14 @@ def test_launchers(script, arguments, program, expected, tmp_path):
     stub = tmp_path / program
     stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding='utf-8')
     stub.chmod(0o755)
+    (tmp_path / 'cfg.py').touch()
     env = dict(os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}')
     command = ['bash', str(TOOLS / script)]
     result = subprocess.run([*command, *arguments],
                             env=env,
                             capture_output=True,
-                            text=True)
+                            text=True,
+                            cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     words = result.stdout.splitlines()
     positions = [
@@ -256,8 +258,22 @@ def test_launchers(script, arguments, program, expected, tmp_path):
     stub.rename(tmp_path / 'other')
     env['PYTHON'] = str(tmp_path / 'other')
     if program == 'python':
-        again = subprocess.run([*command, *arguments], env=env,
+        again = subprocess.run([*command, *arguments], env=env, cwd=tmp_path,
                                capture_output=True, text=True)
         assert again.stdout == result.stdout
     missing = subprocess.run(command, env=env, capture_output=True, text=True)
     assert missing.returncode != 0 and 'usage' in missing.stderr
+
+
+@pytest.mark.parametrize('script, arguments, said', [
+    ('dist_train.sh', ['none.py', '2'], 'the config none.py does not exist'),
+    ('dist_train.sh', [str(DIGITS), 'two'],
+     "GPUS is a number of processes, not 'two'"),
+    ('dist_test.sh', [str(DIGITS), 'a.pth', '0'],
+     "GPUS is a number of processes, not '0'"),
+])
+def test_launchers_say_what_is_wrong_once(script, arguments, said, tmp_path):
+    result = subprocess.run(['bash', str(TOOLS / script), *arguments],
+                            capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr == f'{script}: error: {said}\n'

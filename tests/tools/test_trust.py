@@ -1,13 +1,12 @@
 """The table of `make trust`: what passes, what fails, what was not run."""
 import csv
 import json
-import os
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import fresh
 
 ROOT = Path(__file__).parents[2]
 CONFTEST = '''
@@ -59,12 +58,10 @@ def run_trust(tmp_path_factory):
     def run(tests, *options):
         (folder / 'conftest.py').write_text(CONFTEST, encoding='utf-8')
         (folder / 'test_some.py').write_text(tests, encoding='utf-8')
-        return subprocess.run(
-            [sys.executable, ROOT / 'tools/trust.py', *options, '--out',
-             folder / 'out', '--', folder, '-c', ROOT / 'pyproject.toml',
-             '--rootdir', folder],
-            env=dict(os.environ, PYTHONPATH=str(ROOT)),
-            capture_output=True, text=True), folder / 'out'
+        return fresh.run(
+            ROOT / 'tools/trust.py', *options, '--out', folder / 'out', '--',
+            folder, '-c', ROOT / 'pyproject.toml', '--rootdir', folder,
+            PYTHONPATH=str(ROOT)), folder / 'out'
 
     return run
 

@@ -14,7 +14,7 @@ train_dataloader = dict(
     sampler=dict(shuffle=True))
 generator = dict(norm_cfg=dict(type='BN', _delete_=True))
 model = dict(conv_cfg=dict(atom_generator=generator))
-train_cfg = dict(max_iters=40)
-param_scheduler = dict(T_max=40)
+train_cfg = dict(max_iters=24)
+param_scheduler = dict(T_max=24)
 default_hooks = dict(
     logger=dict(interval=2), checkpoint=dict(interval=2, max_keep_ckpts=1))

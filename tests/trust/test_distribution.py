@@ -14,6 +14,7 @@ from mmengine.registry import (MODEL_WRAPPERS, OPTIM_WRAPPERS, RUNNERS,
                                STRATEGIES)
 
 from mmacda.layers import AtomGenerator
+from tests import fresh
 
 from .cases import every_model
 from .trainings import CONFIGS, TASKS, StartKeeper, train, write_config
@@ -61,7 +62,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def two_processes(folder):
-    """Every config, trained by the same two processes of torchrun."""
+    """Every config, trained by the same two processes."""
     configs = []
     for task, framework in FRAMEWORKS.items():
         pytest.importorskip(framework)
@@ -77,12 +78,18 @@ def two_processes(folder):
         text[1] = f'_base_ = {bases}'
         path.write_text('\n'.join(text), encoding='utf-8')
         configs.append(path)
-    done = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run',
-         '--standalone', '--nproc_per_node=2', '-m', 'tests.trust.worker',
-         *map(str, configs)],
-        cwd=ROOT, env=environment(), capture_output=True, text=True,
-        timeout=400)
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    # As torchrun starts them; test_dist_train_script has torchrun itself.
+    ranks = [fresh.Process('-m', 'tests.trust.worker', *configs,
+                           OMP_NUM_THREADS='1', WORLD_SIZE='2',
+                           RANK=str(rank), LOCAL_RANK=str(rank),
+                           MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+             for rank in range(2)]
+    codes = [rank.wait(400) for rank in ranks]
+    done = '\n'.join(rank.text[-4000:] for rank in ranks)
+    assert codes == [0, 0], done
     return done
 
 
@@ -94,7 +101,7 @@ def compare(figure, folder, task, work_dir, done):
     losses = train(path, folder / 'single' / task, hooks=[keeper])
     last = (work_dir / 'last_checkpoint').read_text(encoding='utf-8') \
         if (work_dir / 'last_checkpoint').exists() else None
-    assert last, f'{done.stdout[-1500:]}\n{done.stderr[-3000:]}'
+    assert last, done
     theirs, ours = (
         torch.load(
             name, map_location='cpu', weights_only=False)['state_dict']

@@ -1,10 +1,6 @@
 """kill -9 at random moments, and resume: nothing is lost but steps."""
-import os
 import random
 import re
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +8,7 @@ import pytest
 import torch
 
 from mmacda.checkpoints import is_whole, load_checkpoint
+from tests import fresh
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -23,22 +20,16 @@ class Training:
 
     def __init__(self, config, work_dir, *options):
         self.work_dir = work_dir
-        self.log = work_dir.with_suffix('.log')
-        self.command = [
-            sys.executable, '-W', 'ignore', ROOT / 'tools/train.py',
-            HERE / config, '--work-dir', work_dir, '--resume', *options
-        ]
+        self.process = None
+        self.command = [ROOT / 'tools/train.py', HERE / config, '--work-dir',
+                        work_dir, '--resume', *options]
 
     def start(self):
-        env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
-        with open(self.log, 'w', encoding='utf-8') as log:
-            return subprocess.Popen(
-                self.command, env=env, stdout=log, stderr=subprocess.STDOUT)
+        self.process = fresh.Process(*self.command, OMP_NUM_THREADS='1')
+        return self.process
 
     def finish(self):
-        process = self.start()
-        assert process.wait(LIMIT) == 0, self.log.read_text(
-            encoding='utf-8')[-2000:]
+        assert self.start().wait(LIMIT) == 0, self.process.text[-2000:]
 
     def written(self):
         """Step of the last whole checkpoint."""
@@ -51,15 +42,13 @@ class Training:
 
     def resumed(self, key):
         """Step that the running process resumed from, once it has."""
-        found = re.search(rf'resumed .*{key}: (\d+)', self.log.read_text(
-            encoding='utf-8'))
+        found = re.search(rf'resumed .*{key}: (\d+)', self.process.text)
         return int(found[1]) if found else 0
 
     def wait_for(self, condition, process, pause=0.005):
         end = time.monotonic() + LIMIT
         while not condition():
-            assert process.poll() is None, self.log.read_text(
-                encoding='utf-8')[-2000:]
+            assert process.poll() is None, process.text[-2000:]
             assert time.monotonic() < end
             time.sleep(pause)
 
@@ -68,7 +57,7 @@ class Training:
         process, before = self.start(), self.written()
         try:
             if aim == 'start':
-                time.sleep(rng.uniform(0, 8))
+                time.sleep(rng.uniform(0, 4))
             else:
                 self.wait_for(lambda: self.written() > before, process)
             if aim == 'step':
@@ -76,8 +65,7 @@ class Training:
             elif aim == 'write':
                 self.wait_for(self.being_written, process, pause=0.0005)
         finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.kill()
         return self.being_written()
 
 

@@ -16,6 +16,7 @@ from .links import DOCS, PAGE, ROOT, rewrite_links
 from .names import name_entries, name_lists
 from .rows import row_tables
 
+FIRST_NOTEBOOK = 'first_layer'
 MAKE = re.compile(r'^<!-- make: (\w+) -->$', re.MULTILINE)
 
 
@@ -28,8 +29,9 @@ def drawing() -> str:
 
 
 def notebooks() -> str:
-    """A table of contents of the notebooks, where there are any."""
-    found = sorted(path.stem for path in (DOCS / 'notebooks').glob('*.ipynb'))
+    """A table of contents of the notebooks, the first one first."""
+    found = sorted((path.stem for path in (DOCS / 'notebooks').glob(
+        '*.ipynb')), key=lambda name: (name != FIRST_NOTEBOOK, name))
     if not found:
         return ''
     return '\n'.join(['```{toctree}', ':maxdepth: 1',
