@@ -18,8 +18,7 @@ class Framework(NamedTuple):
     options: Callable  # of a data folder: options for --cfg-options
     own: str  # lines of a user's config: weights of no download, small data
     epochs: bool  # trainings are counted in epochs, else in iterations
-    # Options without SyncBN, whose processes need GPUs.
-    plain_norms: Dict[str, object] = {}
+    ddp: Dict[str, object] = {}  # options that go with two processes
     amp: Dict[str, object] = {}  # options that go with --amp
     note: str = ''  # below the table of all tries
 
@@ -146,8 +145,13 @@ FRAMEWORKS = dict(
             'mmseg/fcn_r50-d8-acda_4xb4-80k_ade20k-512x512': REPLACEMENT
         }, tiny_data.write_ade, _segmentation,
         'model = dict(pretrained=None)', False,
-        {f'model.{part}.norm_cfg.type': 'BN'
-         for part in ('backbone', 'decode_head', 'auxiliary_head')}),
+        ddp={
+            # SyncBN's processes need GPUs; and UPerNet pools to one pixel,
+            # of which a batch norm wants two.
+            **{f'model.{part}.norm_cfg.type': 'BN'
+               for part in ('backbone', 'decode_head', 'auxiliary_head')},
+            'train_dataloader.batch_size': 2
+        }),
     mmpose=Framework(
         'mmpose', {
             'mmpose/td-hm_ad-resnet-s_8xb64-210e_coco-256x192': BACKBONE,

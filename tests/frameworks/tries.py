@@ -80,7 +80,7 @@ class Tries:
             'train_dataloader.batch_size': 1,
             'model_wrapper_cfg.type': 'MMDistributedDataParallel',
             'model_wrapper_cfg.device_ids': None,
-            **runs.framework.plain_norms
+            **runs.framework.ddp
         }
         log = runs.run('train', runs.config(config), '--work-dir',
                        runs.folder / 'ddp', processes=2, options=options)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 from PIL import Image
 
 from mmacda.checkpoints import load_checkpoint
@@ -177,9 +178,10 @@ custom_hooks = []
         tmp_path / 'predictions.pkl')
 
 
-def test_amp_of_several_wrappers(run):
+@pytest.mark.parametrize('kind', ['OptimWrapper', OptimWrapper])
+def test_amp_of_several_wrappers(run, kind):
     enable_amp = runpy.run_path(str(TOOLS / 'train.py'))['enable_amp']
-    wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam'))
+    wrapper = dict(type=kind, optimizer=dict(type='Adam'))
     cfg = Config(
         dict(
             optim_wrapper=dict(

@@ -50,9 +50,12 @@ class Tried(NamedTuple):
 def run_tests(framework: str, arguments: List[str]) -> int:
     """Run the tests of a framework; pytest's exit code."""
     tests = [f'tests/frameworks/test_{framework}.py']
+    metafiles = 'tests/frameworks/test_metafiles.py::test_'
     if framework in ('mmdet', 'mmseg', 'mmpose'):
-        tests.append(f'tests/frameworks/test_metafiles.py::'
-                     f'test_parameters_and_flops_are_counted[{framework}]')
+        tests.append(
+            f'{metafiles}parameters_and_flops_are_counted[{framework}]')
+    elif framework == 'mmpretrain':
+        tests.append(f'{metafiles}mim_search_lists_every_config')
     REPORTS.mkdir(parents=True, exist_ok=True)
     return subprocess.run([
         sys.executable, '-m', 'pytest', '-m', 'long or not long',

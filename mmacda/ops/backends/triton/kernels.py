@@ -95,7 +95,7 @@ def correlate(source, grad_features, grads, taps,  # pointers
     seen = wanted & (from_y >= 0) & (from_y < source_rows) & (
         from_x >= 0) & (from_x < source_columns)
     sources = source + (
-        (image * source_image)[None, :] + from_y.to(tl.int64) * source_row +
+        image * source_image + from_y.to(tl.int64) * source_row +
         from_x.to(tl.int64) * source_column)
     zero = tl.zeros((TAPS, ROWS * COLUMNS, CHANNELS), dtype=tl.float32)
     z0, z1, z2, z3 = zero, zero, zero, zero
