@@ -69,7 +69,7 @@ def locate_filters(seen_y, seen_x, y, x, row, column, first_row,
     source_y = first_row + row + seen_y - pad_row
     source_x = column + seen_x - pad_column
     there = is_within(source_y, source_rows) & is_within(
-        source_x, source_columns) & (seen_x < 15)
+        source_x, source_columns)
     inside = (row + y < rows) & (column + x < columns)
     if FOLLOW:
         owner = (source_y - first_atoms_row) * atoms_columns + source_x
@@ -111,16 +111,18 @@ def sum_patch(source, filters, z, image, row, column, first_channel,
     z = tl.where(z == 0, z, 0.)
     for seen_y in range(ROWS + K - 1):
         for seen_x in range(COLUMNS + K - 1):
+            # Blocks all of them: Triton 3.9 interprets a mask of a number
+            # and a block as no mask.
             eight, band = locate_filters(
-                seen_y, seen_x, y, x, row, column, first_row, first_atoms_row,
-                source_rows, source_columns, rows, columns, atoms_columns,
-                pad_row, pad_column, tap_eights, blocks, K, FOLLOW, FIRSTS,
-                SPANS, SHIFTS, WIDE)
+                seen_y + y * 0, seen_x + x * 0, y, x, row, column, first_row,
+                first_atoms_row, source_rows, source_columns, rows, columns,
+                atoms_columns, pad_row, pad_column, tap_eights, blocks, K,
+                FOLLOW, FIRSTS, SPANS, SHIFTS, WIDE)
             weight = tl.load(
                 filters + (eight * EIGHT + line % EIGHT), mask=band,
                 other=0.).to(tl.float32)
-            from_y = first_row + row + seen_y - pad_row
-            from_x = column + seen_x - pad_column
+            from_y = first_row + row + seen_y - pad_row + channel * 0
+            from_x = column + seen_x - pad_column + channel * 0
             there = is_within(from_y, source_rows) & is_within(
                 from_x, source_columns)
             start = (image * source_image + from_y.to(tl.int64) * source_row +
@@ -179,7 +181,8 @@ def convolve_band(source, atoms, features,  # pointers
         tl.multiple_of(eight * EIGHT + (line % EIGHT)[None, :], (1, 8)),
         (1, 8))
     filters = tl.load(
-        own + start, mask=tl.max_constancy(band, (1, 8)), other=0.)
+        own + start, mask=tl.max_constancy(
+            band & (seen_x < 15)[:, None], (1, 8)), other=0.)
     matrix = tl.trans(filters.to(PRODUCT))
     atom = first_atom + line % EIGHT
     inside = (row + y < rows) & (column + x < columns) & (atom < num_atoms)
