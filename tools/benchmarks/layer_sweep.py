@@ -40,7 +40,8 @@ class Layer(NamedTuple):
 
 def draw(count: int, seed: int) -> List[Layer]:
     """Random layers."""
-    rng, found = random.Random(seed), []
+    rng = random.Random(seed)
+    found: List[Layer] = []
     while len(found) < count:
         batch, channels, side = map(rng.choice, (BATCHES, CHANNELS, SIDES))
         if batch * channels * side * side <= MOST_VALUES:
