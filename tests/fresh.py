@@ -13,6 +13,7 @@ import sys
 import tempfile
 import traceback
 import warnings
+from multiprocessing import forkserver
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,7 +21,6 @@ FOREIGN = ['torch.distributed', 'torch.utils.data', 'mmengine.runner',
            'mmcv.cnn', 'mmcv.ops', 'mmpretrain.apis', 'mmpretrain.datasets',
            'torchvision', 'matplotlib.figure', 'setuptools',
            'matplotlib.backends.backend_agg', 'sklearn.datasets']
-# A server of this module's own: the one of multiprocessing keeps its imports.
 SERVER = multiprocessing.get_context('forkserver')
 
 
@@ -36,7 +36,7 @@ class Process:
     """
 
     def __init__(self, *arguments, cwd=None, path=ROOT, **variables):
-        SERVER.set_forkserver_preload(FOREIGN)
+        _take_server()
         self.folder = tempfile.TemporaryDirectory()
         self.outputs = [Path(self.folder.name) / n for n in ('out', 'err')]
         self.process = SERVER.Process(
@@ -81,6 +81,14 @@ def run(*arguments, timeout=600, **options):
     process = Process(*arguments, **options)
     code = process.wait(timeout)
     return subprocess.CompletedProcess(arguments, code, *process.read())
+
+
+def _take_server():
+    """There is one in a process; that of others has other imports."""
+    server = forkserver._forkserver
+    if server._preload_modules != FOREIGN:
+        server._stop()
+        SERVER.set_forkserver_preload(FOREIGN)
 
 
 def _command(arguments, cwd, path, environment, outputs):

@@ -22,6 +22,10 @@ TITLES = {
     'sweep-cpu': 'Many shapes',
     'growth-cpu': 'Growth with the size of the map',
     'table7-cpu': "The paper's Table 7",
+    'layer-sweep-cpu': 'Coefficients made on the fly, many layers',
+    'calls-cuda': 'The operator on a GPU',
+    'networks-cuda': 'Networks on a GPU',
+    'environment-cuda': 'The GPU itself',
 }
 LAYERS = ('1x256x64x64', '4x128x28x28', '8x64x32x32', '2x64x112x112')
 NETWORKS = 'acda', 'acda-light'
@@ -41,7 +45,8 @@ def _figure(text: str) -> str:
 def row_tables() -> str:
     """Every row of every file, by section."""
     parts = []
-    found = sorted(path.stem for path in RESULTS.glob('*.csv'))
+    found = sorted(path.stem for path in RESULTS.glob('*.csv')
+                   if not path.stem.startswith('checks-'))  # no figures
     for name in [*(n for n in TITLES if n in found),
                  *(n for n in found if n not in TITLES)]:
         rows = read_rows(name)
