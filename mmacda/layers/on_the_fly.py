@@ -32,9 +32,8 @@ ACTIVATIONS = (nn.Tanh, nn.Identity)
 
 USED = 'conv1', 'conv2', 'norm1', 'norm2'
 
-# Where it is done. On a GPU it saves a fifth of a step's memory and takes
-# longer at every size but one, `python -m tools.gpu --steps layers` prints by
-# how much.
+# Where it is done. On a GPU it took longer in training at every size that was
+# tried; `python -m tools.gpu --steps layers` compares the two.
 DEVICES = ('cpu', )
 # Hidden values below which the few calls of the plain way take less time than
 # folding the norms where PyTorch does a part of it: in training.
