@@ -12,12 +12,8 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def exact_products():
-    """No TensorFloat-32, and nothing left of another test's memory."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = False
+def no_memory_is_left(exact_products):
+    """Products are exact, and other tests' memory is free."""
     yield
-    matmul.allow_tf32, cudnn.allow_tf32 = before
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -5,6 +5,7 @@ import torch
 from mmacda.ops import adaptive_conv2d, fourier_bessel_bases, reference
 from mmacda.ops.backends import triton
 from mmacda.ops.backends.triton import trial
+from mmacda.ops.geometry import ConvGeometry
 from mmacda.testing.cases import Case, relative_error
 
 from .layers import error
@@ -66,18 +67,13 @@ def test_more_elements_than_32_bits_count():
     assert y[:, :, -1].abs().amax() > 0
     dy = y.detach()
     needs = True, True, False, False
-    geometry = adaptive_geometry()
+    geometry = ConvGeometry((1, 1), (3, 3), (1, 1), 1)
     found = triton.backward(dy, x, alpha, bases, weight, geometry, needs)
     small = triton.backward(dy[:, :, -rows:].contiguous(), x[:, :, -rows:],
                             alpha[..., -rows:, :], bases, weight, geometry,
                             needs)
     for ours, right in zip(found[:2], small[:2]):
         assert error(ours[..., 8 - rows:, :], right[..., 8:, :]) <= 1e-3
-
-
-def adaptive_geometry():
-    from mmacda.ops.geometry import ConvGeometry
-    return ConvGeometry((1, 1), (3, 3), (1, 1), 1)
 
 
 @pytest.mark.parametrize('dtype', triton.DTYPES, ids=str)

@@ -29,6 +29,7 @@ from .test_one_hot import DIRECT, MULTI_SCALE, composition_of, shifted
 
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason='needs a GPU')
+pytestmark = pytest.mark.usefixtures('exact_products')
 SINGLE, HALVES = torch.float32, (torch.float16, torch.bfloat16)
 # The interpreter reads float32 only.
 every_place = pytest.mark.parametrize('device, dtype', [
@@ -45,15 +46,6 @@ backend = partial(adaptive_conv2d, backend='triton')
 # What is not the same code in both; the one that is deprecated takes its time.
 both = pytest.mark.parametrize(
     'name', ['triton', pytest.param('triton_fused', marks=pytest.mark.long)])
-
-
-@pytest.fixture(autouse=True)
-def exact_products():
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = False
-    yield
-    matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 @pytest.fixture

@@ -47,8 +47,8 @@ class Call:
         self.bases = describe(self.psi, case.num_coefficients)
         self.size = (case.batch, *case.out_size)
         alpha, making = made or (self.alpha, None)
-        self.plan = plan.make_plan(
-            self.maps, alpha, self.psi, operands['weight'],
+        self.plan = plan.find_plan(
+            self.maps.permute(0, 3, 1, 2), alpha, self.psi, operands['weight'],
             ConvGeometry.checked(**case.geometry),
             getattr(band, family, None) or getattr(fma, family), making)
         self.steps = self.plan.steps

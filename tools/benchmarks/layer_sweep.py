@@ -5,13 +5,10 @@ are made on the fly.
 """
 import random
 from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
-from unittest import mock
-
-from mmacda.layers import on_the_fly
 
 from . import goals
 from .common import Quartiles, Report, Row, time_interleaved
-from .models import HALF, LIGHT, Step, check_layer
+from .models import HALF, LIGHT, PlacedStep, Step, check_layer
 
 SECTION = 'layer-sweep'
 CHOSEN, PLAIN = 'acda', 'plain'
@@ -51,14 +48,6 @@ def draw(count: int, seed: int) -> List[Layer]:
     return found
 
 
-class PlainStep(Step):
-    """Of a layer whose coefficients are made before the call."""
-
-    def output(self):
-        with mock.patch.object(on_the_fly, 'DEVICES', ()):
-            return super().output()
-
-
 def run(report: Report, layers: Sequence[Layer], rounds: int,
         device: str) -> None:
     """Ratios by layer; the worst of them beside the goal."""
@@ -67,8 +56,9 @@ def run(report: Report, layers: Sequence[Layer], rounds: int,
         print(f'layer {number} of {len(layers)}', flush=True)
         if device == 'cpu':
             check_layer(layer.config, layer.shape)
-        steps = {name: make(layer.config, layer.shape, device, part=True)
-                 for name, make in ((CHOSEN, Step), (PLAIN, PlainStep))}
+        given = layer.config, layer.shape, device
+        steps = {CHOSEN: Step(*given, part=True),
+                 PLAIN: PlacedStep((), *given, part=True)}
         for measure, train in (('inference', False), ('training', True)):
             functions: Dict[str, Callable] = {
                 name: step.function(train) for name, step in steps.items()}

@@ -1,12 +1,14 @@
 """The whole layer and whole networks, against their conv twins."""
 import copy
 from typing import Callable, Dict, Optional, Sequence
+from unittest import mock
 
 import torch
 from mmcv.cnn import build_conv_layer  # noqa: F401  registers Conv2d
 from mmengine.registry import MODELS
 
 import mmacda  # noqa: F401  registers ours
+from mmacda.layers import on_the_fly
 
 from . import goals
 from .common import Report, time_interleaved
@@ -85,6 +87,23 @@ class Step:
     @property
     def parameters(self) -> int:
         return sum(p.numel() for p in self.model.parameters())
+
+
+class PlacedStep(Step):
+    """One whose layers make coefficients on the fly on these devices alone.
+
+    Args:
+        devices (Sequence[str]): Types of devices; none for the plain way.
+        *args, **kwargs: Of a step.
+    """
+
+    def __init__(self, devices: Sequence[str], *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.devices = tuple(devices)
+
+    def output(self) -> torch.Tensor:
+        with mock.patch.object(on_the_fly, 'DEVICES', self.devices):
+            return super().output()
 
 
 def layer_configs(channels: int) -> Dict[str, dict]:

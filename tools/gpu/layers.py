@@ -4,11 +4,10 @@ Also the light one with its coefficients made in the tile, which layers do
 on a CPU alone.
 """
 from typing import Optional
-from unittest import mock
 
-from mmacda.layers import on_the_fly
 from tools.benchmarks.gpu_goals import CHANNELS_LAST
-from tools.benchmarks.models import Step, check_layer, layer_configs
+from tools.benchmarks.models import (PlacedStep, Step, check_layer,
+                                     layer_configs)
 
 from .cases import LAYERS, dtype_name, half_precision
 from .journal import LEFT_OUT, PASSED, free
@@ -23,14 +22,6 @@ SECONDS = 8  # for a layer
 TOLERANCE = 1e-3  # of float32, for sums over a batch
 # The gate's share of the images: it unfolds them.
 GATED_IMAGES = 2
-
-
-class MadeInTheTile(Step):
-    """A light layer that makes its coefficients on the fly on any device."""
-
-    def output(self):
-        with mock.patch.object(on_the_fly, 'DEVICES', ('cpu', 'cuda')):
-            return super().output()
 
 
 def run(run: Run) -> None:
@@ -61,8 +52,9 @@ def time_layers(run: Run, case: str, shape: tuple) -> None:
     steps = {name: Step(config, shape, run.device, half, part=True)
              for name, config in right.items()}
     if 'acda-light' in right:
-        steps[IN_THE_TILE] = MadeInTheTile(right['acda-light'], shape,
-                                           run.device, half, part=True)
+        steps[IN_THE_TILE] = PlacedStep(
+            ['cpu', 'cuda'], right['acda-light'], shape, run.device, half,
+            part=True)
     for train, measure in ((False, 'inference'), (True, 'training')):
         calls = {name: [step.function(train)] for name, step in steps.items()}
         compare(run, Comparison(SECTION, case, measure, calls, RIVALS,

@@ -143,8 +143,3 @@ def find_plan(x: Tensor, alpha: Any, atom_bases: Optional[Tensor],
                         weight.shape[0], x.dtype, x.device, geometry,
                         describe(atom_bases, alpha_shape[2]),
                         atom_bases is None, family, generator)
-
-
-def make_plan(pixels: Tensor, *others: Any) -> Plan:
-    """:func:`find_plan` of maps (B, H, W, C)."""
-    return find_plan(pixels.permute(0, 3, 1, 2), *others)

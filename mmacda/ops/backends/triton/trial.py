@@ -102,13 +102,13 @@ def _find_faults(device: torch.device, dtype: torch.dtype,
     if family == GENERATED:
         return _find_generated_faults(device, dtype)
     from . import backward, forward
-    from .plan import make_plan
+    from .plan import find_plan
     found: List[str] = []
     sizes = SIZES if device.type == 'cuda' else SMALL_SIZES
     for stride in sizes.maps:
         geometry = ConvGeometry((stride, stride), (1, 1), (1, 1), 1)
         x, alpha, bases, weight = operands(device, dtype, geometry, sizes)
-        plan = make_plan(x.permute(0, 2, 3, 1), alpha, bases, weight,
+        plan = find_plan(x, alpha, bases, weight,
                          geometry, family)
         if not family.serves(plan):
             continue
