@@ -12,7 +12,8 @@ import torch
 from mmacda.ops import backends
 from mmacda.testing.large_cases import SWEEP_CASES, paper_layer
 from tests import fresh
-from tools.benchmarks import goals, growth, operator_command, sweep
+from tools.benchmarks import (goals, growth, layer_sweep, models,
+                              operator_command, sweep)
 from tools.benchmarks.common import ROOT, Report, time_interleaved
 from tools.benchmarks.contestants import (CHOSEN, UNFOLD, GateError, check,
                                           make_contestant)
@@ -275,3 +276,30 @@ def test_no_circle_of_imports():
         assert free, f'a circle among {sorted(arrows)}'
         for name in free:
             del arrows[name]
+
+
+def test_a_placed_step_goes_the_way_it_was_told(monkeypatch):
+    """Or the sweep would compare a way with itself."""
+    from mmacda.layers import acda_conv
+    called, convolve = [], acda_conv.convolve
+    monkeypatch.setattr(acda_conv, 'convolve',
+                        lambda *a: called.append(1) or convolve(*a))
+    layer = layer_sweep.Layer('light', (1, 8, 6, 6))
+    given = layer.config, layer.shape, 'cpu'
+    outputs = [models.PlacedStep(devices, *given).infer()
+               for devices in (['cpu'], ())]
+    assert len(called) == 1
+    torch.testing.assert_close(*outputs)
+
+
+def test_the_sweep_of_layers_tells_of_each(tmp_path):
+    layers = layer_sweep.draw(2, seed=3)
+    assert layers == layer_sweep.draw(2, seed=3) != layer_sweep.draw(2, 4)
+    report = Report('cpu', tmp_path)
+    layer_sweep.run(report, [layer_sweep.Layer('light', (1, 8, 5, 8))], 1,
+                    'cpu')
+    ratios = {(row.case, row.measure) for row in report.rows
+              if row.unit == 'x'}
+    assert ('1x8x5x8 light', 'inference') in ratios
+    assert ('1x8x5x8 light', 'training') in ratios
+    assert sum(row.goal == 0 for row in report.rows) == 2
