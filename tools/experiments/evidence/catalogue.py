@@ -67,6 +67,18 @@ RESTORATION = {
     'SSIM on Y': Metric(lambda found: found['RealSR/SSIM'], 4),
 }
 
+CIFAR_DATA = {
+    'data/cifar10_jpeg/train':
+    'CIFAR-10 as folders of images, data/cifar10_jpeg/train/<class>/*.jpg '
+    'and data/cifar10_jpeg/test/<class>/*.jpg'
+}
+CIFAR_ERROR = {
+    'test error, %':
+    Metric(lambda found: 100 - found['accuracy/top1'], 2, 'accuracy/top1')
+}
+LOSSY = ('The images are JPEG copies, so lossy: not comparable to the last '
+         'digit with results on the original.')
+
 CIFAR = Experiment(
     'cifar', 'CIFAR-10 as JPEGs: LeNet and LeNet + ACDA (paper, Table 1)', (
         Row('LeNet', 'lenet/lenet_1xb64_cifar10-jpeg.py'),
@@ -79,22 +91,25 @@ CIFAR = Experiment(
         Row('LeNet + ACDA, generator 3x3 3x3',
             'lenet/lenet-acda_1xb64_cifar10-jpeg.py', 1),
         Row('LeNet + ACDA, generator 3x3 3x3, biases spread',
-            'lenet/lenet-acda-spread_1xb64_cifar10-jpeg.py', 1),
+            'lenet/lenet-acda-spread_1xb64_cifar10-jpeg.py', 2),
         Row('LeNet + ACDA, generator 3x3 1x1',
-            'lenet/lenet-acda-g31_1xb64_cifar10-jpeg.py', 2),
+            'lenet/lenet-acda-g31_1xb64_cifar10-jpeg.py', 1),
         Row('LeNet, widened to the FLOPs of 3x3 3x3',
             'lenet/lenet-w73-197_1xb64_cifar10-jpeg.py', 2),
-    ), {
-        'test error, %':
-        Metric(lambda found: 100 - found['accuracy/top1'], 2, 'accuracy/top1')
-    }, (3, 32, 32), {
-        'data/cifar10_jpeg/train':
-        'CIFAR-10 as folders of images, data/cifar10_jpeg/train/<class>/*.jpg '
-        'and data/cifar10_jpeg/test/<class>/*.jpg'
-    }, ('The images are JPEG copies, so lossy: not comparable to the last '
-        'digit with results on the original.',
-        "The paper's, after a training of unknown length on the original: "
-        'LeNet 24.74, LeNet + ACDA 16.27 % error.'))
+    ), CIFAR_ERROR, (3, 32, 32), CIFAR_DATA,
+    (LOSSY, "The paper's, after a training of unknown length on the original: "
+     'LeNet 24.74, LeNet + ACDA 16.27 % error.'))
+
+RESIDUAL = Experiment(
+    'residual', 'CIFAR-10 as JPEGs: a small Ad-ResNet and its generators', (
+        Row('twin (3x3)', 'ad_resnet/ad-resnet-xs-conv_1xb64_cifar10-jpeg.py'),
+        Row('ACDA, generator 1x1 1x1 (light)',
+            'ad_resnet/ad-resnet-xs-light_1xb64_cifar10-jpeg.py'),
+        Row('ACDA, generator 3x3 1x1',
+            'ad_resnet/ad-resnet-xs-g31_1xb64_cifar10-jpeg.py'),
+        Row('ACDA, generator 3x3 3x3',
+            'ad_resnet/ad-resnet-xs_1xb64_cifar10-jpeg.py'),
+    ), CIFAR_ERROR, (3, 32, 32), CIFAR_DATA, (LOSSY, ))
 
 CELLS = Experiment(
     'cells', 'BCCD at half resolution: counting red blood cells', (
@@ -155,5 +170,6 @@ PHOTOGRAPHS_X4 = Experiment(
 
 EXPERIMENTS = {
     e.name: e
-    for e in (CIFAR, CELLS, CITY100, CROWDS, DENOISING, PHOTOGRAPHS_X4)
+    for e in (CIFAR, RESIDUAL, CELLS, CITY100, CROWDS, DENOISING,
+              PHOTOGRAPHS_X4)
 }
