@@ -9,9 +9,10 @@ import csv
 import re
 from argparse import Namespace
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 from mmacda.apis.command_line import CommandParser, run_command
+from tools.benchmarks.multiply_adds import ratio
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / 'benchmarks' / 'results'
@@ -107,6 +108,24 @@ def _beside_goal(row: Dict[str, str]) -> str:
     return f'{text} {goal}' if row['met'] == 'met' else f'**{text}** {goal}'
 
 
+def bound_table(forms: Tuple[str, ...]) -> List[str]:
+    """The same ratios as multiply-adds alone would have them."""
+    kinds = (('inference', 'conv3'), ('inference', 'conv7'),
+             ('training', 'conv3'), ('training inside', 'conv3'))
+    lines = [
+        '| by multiply-adds, C | inference / conv 3x3: default, 3x3 1x1, '
+        'light | inference / conv 7x7 | training / conv 3x3 | the same inside '
+        'a network |', '|---|---|---|---|---|'
+    ]
+    for channels in sorted({int(name.split('x')[1]) for name in LAYERS}):
+        cells = [
+            ', '.join(f'{ratio(channels, form, rival, measure):.3g}'
+                      for form in forms) for measure, rival in kinds
+        ]
+        lines.append(f'| {channels} | {" | ".join(cells)} |')
+    return lines
+
+
 def price_tables() -> str:
     """Tables of benchmarks/README.md: layers by generator, and networks."""
     ratios = _ratios()
@@ -130,6 +149,7 @@ def price_tables() -> str:
             cell(case, forms, 'training', 'conv3'),
             cell(case, forms, 'training inside', 'conv3')
         ]) + ' |')
+    lines += ['', *bound_table(forms)]
     networks = sorted({case for case, *_ in ratios if 'ResNet' in case})
     lines += ['', '| against the 3x3 twin | inference: default, light | '
               'training step |', '|---|---|---|']
