@@ -230,3 +230,20 @@ def test_records_are_whole(tmp_path):
 def test_bad_options(run, arguments):
     with pytest.raises(SystemExit):
         run(*arguments)
+
+
+def test_rows_of_one_config_differ_by_their_overrides(tmp_path):
+    experiment = EXPERIMENTS['options']
+    names = {command.stem(experiment, row, 0, 1) for row in experiment.rows}
+    fingerprints = {
+        records.digest(training.prepare(row, 0, 1, str(tmp_path)))
+        for row in experiment.rows
+    }
+    assert len(names) == len(fingerprints) == len(experiment.rows)
+    row = experiment.rows[1]
+    given = {'optim_wrapper.optimizer.lr': 0.5}
+    cfg = training.prepare(row, 0, 1, str(tmp_path), given)
+    assert cfg.optim_wrapper.optimizer.lr == 0.5
+    assert cfg.optim_wrapper.paramwise_cfg.custom_keys.atom_generator == {
+        'lr_mult': 0.1
+    }

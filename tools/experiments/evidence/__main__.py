@@ -46,6 +46,7 @@ def order(experiments: List[Experiment], seeds: int,
 def stem(experiment: Experiment, row: Row, seed: int, budget: float) -> str:
     """Name of the record and of the work folder."""
     config = row.baseline or osp.splitext(osp.basename(row.config))[0]
+    config += f'-{row.tag}' if row.tag else ''
     return f'{experiment.name}_{config}_budget{budget:g}_seed{seed}'
 
 

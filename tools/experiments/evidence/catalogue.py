@@ -1,5 +1,5 @@
 """What is compared with what, on which data."""
-from typing import Callable, Dict, NamedTuple, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Tuple
 
 
 class Row(NamedTuple):
@@ -12,12 +12,16 @@ class Row(NamedTuple):
             seeds.
         baseline (str): Of :mod:`baselines`, what is measured in place of a
             network, on the config's test set.
+        tag (str): Tells rows of one config apart, in the names of records.
+        overrides (Dict[str, Any]): Of the config, by dotted names.
     """
 
     name: str
     config: str
     order: int = 0
     baseline: str = ''
+    tag: str = ''
+    overrides: Dict[str, Any] = {}
 
 
 class Metric(NamedTuple):
@@ -111,6 +115,40 @@ RESIDUAL = Experiment(
             'ad_resnet/ad-resnet-xs_1xb64_cifar10-jpeg.py'),
     ), CIFAR_ERROR, (3, 32, 32), CIFAR_DATA, (LOSSY, ))
 
+ADAPTIVE_LENET = 'lenet/lenet-acda-g31_1xb64_cifar10-jpeg.py'
+GENERATOR = 'model.backbone.acda_cfg.atom_generator'
+RATES = 'optim_wrapper.paramwise_cfg'
+
+
+def _option(name: str, tag: str, order: int = 0, **overrides: Any) -> Row:
+    return Row(name, ADAPTIVE_LENET, order, '', tag, overrides)
+
+
+OPTIONS = Experiment(
+    'options', 'CIFAR-10 as JPEGs: options of LeNet + ACDA, 3x3 1x1', (
+        Row('as it is', ADAPTIVE_LENET),
+        _option('learning rate of the generators x 0.1', 'rate0.1', **{
+            RATES: dict(custom_keys=dict(atom_generator=dict(lr_mult=0.1)))
+        }),
+        _option('learning rate of the generators x 3', 'rate3', **{
+            RATES: dict(custom_keys=dict(atom_generator=dict(lr_mult=3)))
+        }),
+        _option('generators without norms', 'no-norm',
+                **{f'{GENERATOR}.norm_cfg': None}),
+        _option('16 hidden channels for 64', 'hidden16',
+                **{f'{GENERATOR}.hidden_channels': 16}),
+        _option('gradients clipped to a norm of 1', 'clip',
+                **{'optim_wrapper.clip_grad': dict(max_norm=1)}),
+        _option('biases spread', 'spread', 1,
+                **{f'{GENERATOR}.bias_spread': 1.}),
+        _option('generators without Tanh', 'no-tanh', 1,
+                **{f'{GENERATOR}.act_cfg': None}),
+        _option('direct atoms, no bases', 'direct', 1,
+                **{'model.backbone.acda_cfg.atom_bases': None}),
+        _option('12 atoms for 6', 'atoms12', 1,
+                **{'model.backbone.acda_cfg.num_atoms': 12}),
+    ), CIFAR_ERROR, (3, 32, 32), CIFAR_DATA, (LOSSY, ))
+
 CELLS = Experiment(
     'cells', 'BCCD at half resolution: counting red blood cells', (
         Row('twin (3x3)', 'counting/ad-resnet-xs-conv_1xb8_bccd.py'),
@@ -170,6 +208,6 @@ PHOTOGRAPHS_X4 = Experiment(
 
 EXPERIMENTS = {
     e.name: e
-    for e in (CIFAR, RESIDUAL, CELLS, CITY100, CROWDS, DENOISING,
+    for e in (CIFAR, OPTIONS, RESIDUAL, CELLS, CITY100, CROWDS, DENOISING,
               PHOTOGRAPHS_X4)
 }

@@ -1,4 +1,5 @@
 """One training of an experiment: resumable, with a record at its end."""
+import copy
 import os.path as osp
 import time
 from typing import Any, Dict, List, Optional
@@ -68,8 +69,8 @@ def prepare(row: Row, seed: int, budget: float, work_dir: str,
             overrides: Optional[dict] = None) -> Config:
     """The config of one training."""
     cfg = Config.fromfile(osp.join(ROOT, 'configs', row.config))
-    if overrides:
-        cfg.merge_from_dict(dict(overrides))
+    # Merging writes into what it is given.
+    cfg.merge_from_dict(copy.deepcopy({**row.overrides, **(overrides or {})}))
     if budget != 1:
         scale_schedule(cfg, budget)
     cfg.default_hooks.checkpoint.update(
@@ -113,7 +114,7 @@ def train(experiment: Experiment, row: Row, seed: int, budget: float,
         budget,
         cfg,
         metrics,
-        overrides=overrides or {},
+        overrides={**row.overrides, **(overrides or {})},
         parameters=counts.params,
         flops=counts.flops,
         **known)
