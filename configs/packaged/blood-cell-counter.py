@@ -1,4 +1,6 @@
-# Narrower than the counter that it is made of, so that it is below 1 MiB.
+# Narrower than the counter that it is made of, so that it is below 1 MiB; and
+# trained with whole pictures. Cells that the edge of a picture cuts are mostly
+# not annotated: crops, whose edges cut others, would teach it to count those.
 _base_ = '../counting/ad-resnet-xs-spread_1xb8_bccd.py'
 
 model = dict(

@@ -1,7 +1,5 @@
 # BCCD: photographs of blood under a microscope, in Pascal VOC's layout, at
-# half their resolution. What is counted are the red cells. Training takes whole
-# pictures: cells that the edge of a picture cuts are mostly not annotated, and
-# crops, whose edges cut others, would teach a network to count those.
+# half their resolution. What is counted are the red cells.
 _base_ = './crowd_loaders.py'
 
 dataset_type = 'VOCCounting'
@@ -15,6 +13,7 @@ halve = dict(
 train_pipeline = [
     load_image,
     halve,
+    dict(type='RandomCropCrowd', crop_size=192),
     dict(type='RandomFlipCrowd', prob=0.5),
     dict(type='RandomFlipCrowd', prob=0.5, direction='vertical'),
     # A cell is about 50 pixels wide.

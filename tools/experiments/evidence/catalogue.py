@@ -110,7 +110,7 @@ RESIDUAL = Experiment(
         Row('ACDA, generator 1x1 1x1 (light)',
             'ad_resnet/ad-resnet-xs-light_1xb64_cifar10-jpeg.py'),
         Row('ACDA, generator 3x3 1x1',
-            'ad_resnet/ad-resnet-xs-g31_1xb64_cifar10-jpeg.py', 1),
+            'ad_resnet/ad-resnet-xs-g31_1xb64_cifar10-jpeg.py'),
         Row('ACDA, generator 3x3 3x3',
             'ad_resnet/ad-resnet-xs_1xb64_cifar10-jpeg.py'),
     ), CIFAR_ERROR, (3, 32, 32), CIFAR_DATA, (LOSSY, ))
@@ -154,7 +154,7 @@ CELLS = Experiment(
         Row('twin (3x3)', 'counting/ad-resnet-xs-conv_1xb8_bccd.py'),
         Row('ACDA', 'counting/ad-resnet-xs_1xb8_bccd.py'),
         Row('ACDA, biases spread',
-            'counting/ad-resnet-xs-spread_1xb8_bccd.py', 1),
+            'counting/ad-resnet-xs-spread_1xb8_bccd.py'),
         Row('the mean of the training set',
             'counting/ad-resnet-xs_1xb8_bccd.py', 0, 'training_mean'),
     ), COUNTS, (3, 240, 320), {
