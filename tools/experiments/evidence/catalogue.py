@@ -107,6 +107,8 @@ CIFAR = Experiment(
 RESIDUAL = Experiment(
     'residual', 'CIFAR-10 as JPEGs: a small Ad-ResNet and its generators', (
         Row('twin (3x3)', 'ad_resnet/ad-resnet-xs-conv_1xb64_cifar10-jpeg.py'),
+        Row('twin, widened to the FLOPs of 3x3 3x3',
+            'ad_resnet/ad-resnet-xs-conv-wide_1xb64_cifar10-jpeg.py', 1),
         Row('ACDA, generator 1x1 1x1 (light)',
             'ad_resnet/ad-resnet-xs-light_1xb64_cifar10-jpeg.py'),
         Row('ACDA, generator 3x3 1x1',
