@@ -62,7 +62,8 @@ class ACDAConv(BasesKeeper, Conv2dLike):
             generator predicts the k * k taps (Eq. 4).
             Default: 'fourier_bessel'.
         atom_generator (dict | str, optional): 'light' for pointwise
-            convolutions, whose coefficients are made on the fly; or options
+            convolutions, 'medium' for a 3x3 and a pointwise one: coefficients
+            are then made on the fly; or options
             of :class:`AtomGenerator`: ``hidden_channels``, ``kernel_size``,
             ``norm_cfg``, ``act_cfg``, ``init_cfg``, and ``type`` for a
             generator of your own. Default: None, 3x3 convolutions as in the
