@@ -76,6 +76,7 @@ def compile_kernels(build_lib):
     """The C kernels for several CPUs, where a compiler is at hand.
 
     ``MMACDA_NATIVE=0`` leaves them out: the wheel is then for any machine.
+    ``CC`` and ``_PYTHON_HOST_PLATFORM`` make those of another platform.
     """
     # The package itself would import PyTorch.
     package = types.ModuleType('_mmacda_ops')
@@ -87,8 +88,8 @@ def compile_kernels(build_lib):
     shutil.rmtree(folder, ignore_errors=True)
     if os.environ.get('MMACDA_NATIVE', '').strip().lower() in OFF:
         reason = 'MMACDA_NATIVE says so'
-    elif not prebuilt.is_supported():
-        reason = 'they are for Linux on x86-64'
+    elif not prebuilt.all_levels():
+        reason = 'they are for ' + ' and '.join(prebuilt.LEVELS)
     else:
         try:
             return prebuilt.compile_prebuilt(compiler.find_compiler(), folder)
@@ -103,7 +104,8 @@ class WheelOfAPlatform(bdist_wheel):
 
     def get_tag(self):
         tag = super().get_tag()
-        if getattr(self.get_finalized_command('build_py'), 'prebuilt', ()):
+        if getattr(self.get_finalized_command('build_py'), 'prebuilt', ()) \
+                and not self.plat_name_supplied:
             platform = sysconfig.get_platform()
             return (*tag[:2], re.sub(r'[-.]', '_', platform))
         return tag

@@ -1,5 +1,6 @@
 """A wheel serves C speed where there is no compiler."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from mmacda.ops.compiler import BuildError, find_compiler
 
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[1]
+ARM_COMPILER = 'aarch64-linux-gnu-gcc'
 USE = """
 import torch, mmacda
 from mmacda.layers import ACDAConv
@@ -63,8 +65,8 @@ def folder(tmp_path_factory):
         find_compiler()
     except BuildError as error:
         pytest.skip(str(error))
-    if not prebuilt.is_supported():
-        pytest.skip('for Linux on x86-64')
+    if sysconfig.get_platform() not in prebuilt.LEVELS:
+        pytest.skip('for ' + ' and '.join(prebuilt.LEVELS))
     return tmp_path_factory.mktemp('wheel')
 
 
@@ -78,7 +80,7 @@ def test_it_runs_without_a_compiler(folder):
         assert {f'mmacda/packaged/{model}.pth', f'mmacda/packaged/{model}.md',
                 f'mmacda/.mim/configs/packaged/{model}.py'} <= set(names)
     libraries = [name for name in names if name.endswith('.so')]
-    assert len(libraries) == len(prebuilt.LEVELS)
+    assert len(libraries) == len(prebuilt.all_levels())
     installed, nothing = folder / 'installed', folder / 'nothing'
     run(sys.executable, '-m', 'pip', 'install', '--no-deps', '--no-index',
         '--target', installed, wheel)
@@ -94,7 +96,24 @@ def test_it_runs_without_a_compiler(folder):
     assert Path(library).is_relative_to(installed)
     assert not (folder / 'cache' / 'mmacda').exists()
     told = run(sys.executable, '-m', 'mmacda.ops.build', **options)
-    assert 'serves: it is for x86-64' in told and 'passed' in told
+    serves = '|'.join(prebuilt.all_levels())
+    assert re.search(f'serves: it is for ({serves});', told)
+    assert 'passed' in told
+
+
+@pytest.mark.skipif(shutil.which(ARM_COMPILER) is None,
+                    reason=f'needs {ARM_COMPILER}')
+def test_a_cross_compiler_makes_one_for_arm(folder):
+    wheel = build_wheel(folder, CC=ARM_COMPILER,
+                        _PYTHON_HOST_PLATFORM='linux-aarch64')
+    assert wheel.name.endswith('-py3-none-linux_aarch64.whl')
+    assert wheel.stat().st_size < 3 * 2**20
+    with zipfile.ZipFile(wheel) as file:
+        name, = [name for name in file.namelist() if name.endswith('.so')]
+        content = file.read(name)
+    assert Path(name).name == prebuilt.name_library('armv8-a', content)
+    assert content[:4] == b'\x7fELF' and content[4] == 2  # 64 bits
+    assert int.from_bytes(content[18:20], 'little') == 183  # EM_AARCH64
 
 
 def test_without_a_compiler_it_is_for_any_machine(folder):

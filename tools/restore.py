@@ -1,6 +1,7 @@
-r"""Restore photographs: remove noise, or whatever a model does.
+r"""Restore photographs: remove noise, enlarge, or whatever a model does.
 
     python tools/restore.py photo.png --out clean.png
+    python tools/restore.py photo.png --out large.png --model photo-enlarger-x2
     python tools/restore.py photo.png --out restored.png --tile 512 \
         --config CONFIG --checkpoint CHECKPOINT
 

@@ -32,6 +32,8 @@ class PackagedModel(NamedTuple):
 MODELS: Dict[str, PackagedModel] = {
     'photo-denoiser': PackagedModel(
         RESTORATION, 'removes noise from photographs'),
+    'photo-enlarger-x2': PackagedModel(
+        RESTORATION, 'makes photographs twice as wide and high'),
     'blood-cell-counter': PackagedModel(
         COUNTING, 'counts red cells in microscope pictures of blood'),
 }

@@ -46,8 +46,8 @@ class RestorationInferencer:
         >>> from mmacda.apis import RestorationInferencer
         >>> restore = RestorationInferencer(config, checkpoint)
         >>> restore.file('photo.png', 'restored.png', tile=512)
-        >>> RestorationInferencer('photo-denoiser').file(
-        ...     'photo.png', 'clean.png')
+        >>> RestorationInferencer('photo-enlarger-x2').file(
+        ...     'photo.png', 'large.png')
     """
 
     def __init__(self,

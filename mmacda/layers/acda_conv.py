@@ -12,7 +12,7 @@ from ..ops import adaptive_conv2d, available_backends
 from ..ops.autocast import cast_inputs
 from ..ops.backends import GENERATING
 from ..ops.geometry import ConvGeometry
-from ..ops.tracing import is_symbolic
+from ..ops.tracing import hides_sizes
 from ..registry_types import is_type
 from .arguments import (check_counts, check_input, check_kernel_size,
                         check_keys, check_padded_size)
@@ -62,7 +62,8 @@ class ACDAConv(BasesKeeper, Conv2dLike):
             generator predicts the k * k taps (Eq. 4).
             Default: 'fourier_bessel'.
         atom_generator (dict | str, optional): 'light' for pointwise
-            convolutions, whose coefficients are made on the fly; or options
+            convolutions, 'medium' for a 3x3 and a pointwise one: coefficients
+            are then made on the fly; or options
             of :class:`AtomGenerator`: ``hidden_channels``, ``kernel_size``,
             ``norm_cfg``, ``act_cfg``, ``init_cfg``, and ``type`` for a
             generator of your own. Default: None, 3x3 convolutions as in the
@@ -203,7 +204,7 @@ class ACDAConv(BasesKeeper, Conv2dLike):
         # As in nn.Conv2d: ConvModule's efficient_conv_bn_eval calls it with
         # weights that have a norm folded in.
         judged = isinstance(self.atom_generator, AtomGenerator)
-        if not (judged or torch.jit.is_tracing() or is_symbolic(x)):
+        if not (judged or hides_sizes(x)):
             self._check_input(x)
         if self.atom_generator is None:
             return F.conv2d(self._margin(x), weight, bias, *self._geometry)
@@ -227,7 +228,7 @@ class ACDAConv(BasesKeeper, Conv2dLike):
     def _margin(self, x: Tensor) -> Tensor:
         if self.padding_mode == 'zeros' or not any(self._pad):
             return x
-        if not (torch.jit.is_tracing() or is_symbolic(x)):
+        if not hides_sizes(x):
             check_padded_size(x.shape[2:], (self._pad[2], self._pad[0]),
                               self.padding_mode)
         return F.pad(x, self._pad, mode=self.padding_mode)

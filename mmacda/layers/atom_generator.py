@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from ..ops.geometry import ConvGeometry, Pair, to_pair
-from ..ops.tracing import is_symbolic
+from ..ops.tracing import hides_sizes, is_symbolic
 from ..registry_types import plain_init_cfg
 from .arguments import (check_counts, check_input, check_kernel_size,
                         check_padded_size, check_padding_mode)
@@ -261,7 +261,7 @@ class AtomGenerator(BaseModule):
 
     def first_conv(self, x: Tensor) -> Tensor:
         """The first convolution alone, of a checked input."""
-        if not (torch.jit.is_tracing() or is_symbolic(x)):
+        if not hides_sizes(x):
             self.check_input(x)
         crop_h, crop_w = self.crop
         if crop_h or crop_w:

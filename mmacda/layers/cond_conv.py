@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from ..ops.tracing import is_symbolic
+from ..ops.tracing import hides_sizes
 from .arguments import is_count
 from .conv2d_like import Conv2dLike
 from .leaf import traced_as_leaf
@@ -61,7 +61,7 @@ class ExpertConv(Conv2dLike):
             ValueError: If the shape does not fit the layer.
         """
         padded = self.pad(x)
-        if not is_symbolic(x) and not len(x):
+        if not hides_sizes(x) and not len(x):
             raise ValueError('the filters are mixed for every image, but the '
                              'batch is empty')
         pooled = F.adaptive_avg_pool2d(x, 1).flatten(1)

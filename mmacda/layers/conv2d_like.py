@@ -6,7 +6,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ..ops.geometry import ConvGeometry, to_pair
-from ..ops.tracing import is_symbolic
+from ..ops.tracing import hides_sizes
 from ..registry_types import plain_init_cfg
 from .arguments import (check_channels, check_input, check_padded_size,
                         check_padding_mode, resolve_padding)
@@ -71,7 +71,7 @@ class Conv2dLike(BaseModule):
             TypeError: If x is not a floating point tensor.
             ValueError: If the shape does not fit the layer.
         """
-        if not is_symbolic(x):
+        if not hides_sizes(x):
             self._check_input(x)
         pad_h, pad_w = self.padding
         if self.padding_mode == 'zeros' or not (pad_h or pad_w):

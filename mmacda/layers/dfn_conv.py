@@ -9,7 +9,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 
 from ..ops.geometry import ConvGeometry
-from ..ops.tracing import is_symbolic
+from ..ops.tracing import hides_sizes
 from .acda_conv import COEFFICIENT_ENERGY
 from .arguments import check_kernel_size
 from .atom_generator import AtomGenerator
@@ -123,7 +123,7 @@ class DFNConv(Conv2dLike):
             ValueError: If the shape does not fit the layer.
         """
         padded = self.pad(x)
-        needed = 0 if is_symbolic(x) else self.filter_bytes(x)
+        needed = 0 if hides_sizes(x) else self.filter_bytes(x)
         if needed > self.memory_limit:
             raise MemoryError(
                 f'the filters of an input of {tuple(x.shape)} need '

@@ -7,6 +7,8 @@ GENERATOR_FORMS: Dict[str, dict] = {
     # Pointwise convolutions: the cost that the paper's Table 6 counts. The
     # second one must be pointwise, so that coefficients are made on the fly.
     'light': dict(kernel_size=1),
+    # A first convolution that sees a pixel's neighbours; the second as above.
+    'medium': dict(kernel_size=(3, 1)),
 }
 # What takes the place of convolutions where nobody says otherwise.
 LIGHT_CONV: dict = dict(type='ACDAConv', atom_generator='light')

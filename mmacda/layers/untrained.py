@@ -38,15 +38,18 @@ def is_frozen_at_random(layer: Any) -> bool:
     return not layer.weight.requires_grad and layer.untouched(layer.weight)
 
 
-def has_unseen_norms(layer: Any) -> bool:
+def has_unseen_norms(layer: Any, norm_eval: bool = False) -> bool:
     """Whether an ACDAConv trains with generator norms that do not.
 
-    They are in eval mode and have never seen a batch: mean 0, variance 1.
+    They have never seen a batch (mean 0, variance 1), and are in eval mode, or
+    will be as soon as a module around the layer has done what its
+    ``norm_eval`` says.
     """
-    if not layer.training or layer.atom_generator is None:
+    if layer.atom_generator is None or not (
+            layer.weight.requires_grad if norm_eval else layer.training):
         return False
     return any(
-        isinstance(norm, _BatchNorm) and not norm.training
+        isinstance(norm, _BatchNorm) and (norm_eval or not norm.training)
         and norm.num_batches_tracked is not None
         and not norm.num_batches_tracked.is_meta
         and not norm.num_batches_tracked.item()
@@ -61,11 +64,17 @@ def warn_of_untrained(module: nn.Module) -> None:
             one; names are those in the outermost module whose ``train()``
             is running.
     """
-    if not any(map(_is_suspect, module.modules())):
+    if not any(_is_suspect(part) or _is_suspect(part, True)
+               for part in module.modules()):
         return
-    model = _outermost(module)
+    around = _running_around(module)
+    model = around[-1]
+    # Backbones of OpenMMLab's turn norms to eval when the layers' own
+    # `train()` has returned.
+    to_eval = {part for owner in around if getattr(owner, 'norm_eval', False)
+               for part in owner.modules()}
     suspects = [(name, layer) for name, layer in model.named_modules()
-                if _is_suspect(layer)]
+                if _is_suspect(layer, layer in to_eval)]
     frozen = [name for name, layer in suspects if is_frozen_at_random(layer)]
     unseen = [name for name, layer in suspects if name not in frozen]
     for _, layer in suspects:
@@ -87,9 +96,9 @@ def warn_of_untrained(module: nn.Module) -> None:
             stacklevel=3)
 
 
-def _is_suspect(module: nn.Module) -> bool:
-    return hasattr(module, 'untouched') and not module.warned_untrained \
-        and (is_frozen_at_random(module) or has_unseen_norms(module))
+def _is_suspect(module: nn.Module, norm_eval: bool = False) -> bool:
+    return hasattr(module, 'untouched') and not module.warned_untrained and (
+        is_frozen_at_random(module) or has_unseen_norms(module, norm_eval))
 
 
 def _listed(names: List[str]) -> str:
@@ -100,16 +109,17 @@ def _listed(names: List[str]) -> str:
         f'{"are" if len(names) > 1 else "is"}'
 
 
-def _outermost(module: nn.Module) -> nn.Module:
-    """The largest of the modules whose methods are running around one.
+def _running_around(module: nn.Module) -> List[nn.Module]:
+    """The modules whose methods are running around one, from it outwards.
 
     A module does not know its parents, but ``train()`` goes through them.
     """
+    around = [module]
     frame = inspect.currentframe()
     while frame is not None:
         owner = frame.f_locals.get('self')
         if isinstance(owner, nn.Module) and any(
-                part is module for part in owner.modules()):
-            module = owner
+                part is around[-1] for part in owner.modules()):
+            around.append(owner)
         frame = frame.f_back
-    return module
+    return around

@@ -18,8 +18,8 @@ from typing import List, Optional, Sequence, Tuple
 
 import torch
 
-from .compiler import (FLAGS, BuildError, compile_library, describe_cpu,
-                       find_compiler, run)
+from .compiler import (FLAGS, LIBRARIES, BuildError, compile_library,
+                       describe_cpu, find_compiler, run)
 from .prebuilt import SOURCES, Found, digest_sources, find_prebuilt
 
 ENVIRONMENT_VARIABLE, COMPILE = 'MMACDA_NATIVE', 'compile'
@@ -46,8 +46,8 @@ def cache_folder() -> Path:
 def _library_key(compiler: Sequence[str]) -> str:
     """Differs for other sources, another compiler and another CPU."""
     key = hashlib.sha256(digest_sources().encode())
-    for text in (*compiler, *FLAGS, run([*compiler, '--version']),
-                 describe_cpu()):
+    for text in (*compiler, *FLAGS, *LIBRARIES,
+                 run([*compiler, '--version']), describe_cpu()):
         key.update(text.encode() + b'\0')
     return key.hexdigest()[:24]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import List, Sequence
 
 FLAGS = ('-O3', '-std=gnu99', '-fPIC', '-shared', '-pthread')
+LIBRARIES = ('-lm', )  # behind the source, for linkers that read in order
 # Tried in turn: x86, then Arm and Power, then compilers that know neither.
 CPU_FLAGS = (('-march=native', ), ('-mcpu=native', ), ())
 COMPILE_SECONDS = 300
@@ -114,7 +115,7 @@ def compile_library(compiler: Sequence[str],
     for attempt, cpu_flags in enumerate(choices, 1):
         command = [
             *compiler, *FLAGS, *cpu_flags, '-o', target,
-            str(source)
+            str(source), *LIBRARIES
         ]
         try:
             run(command)

@@ -1,4 +1,4 @@
-"""C kernels that a wheel brings, for three generations of x86-64 CPUs.
+"""C kernels that a wheel brings, for generations of x86-64 CPUs or for ARM.
 
 ``setup.py`` fills the folder where a C compiler is at hand. It imports this
 module without PyTorch.
@@ -6,23 +6,32 @@ module without PyTorch.
 import ctypes
 import hashlib
 import logging
-import platform
 import sys
+import sysconfig
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import FrozenSet, List, NamedTuple, Optional, Sequence
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence
 
 from .compiler import compile_library
 
 NATIVE = Path(__file__).parent / 'backends' / 'native'
 SOURCES, FOLDER = NATIVE / 'csrc', NATIVE / 'prebuilt'
-# The psABI's levels, best first: what each adds, as Linux names it.
-LEVELS = {
-    'x86-64-v4': 'avx512f avx512bw avx512cd avx512dq avx512vl',
-    'x86-64-v3': 'avx avx2 bmi1 bmi2 f16c fma abm movbe xsave',
-    'x86-64-v2': 'cx16 lahf_lm popcnt pni ssse3 sse4_1 sse4_2',
+# By Python's name of a platform its levels, best first: the flags that each
+# adds, as Linux names them.
+LEVELS: Dict[str, Dict[str, str]] = {
+    'linux-x86_64': {  # the psABI's
+        'x86-64-v4': 'avx512f avx512bw avx512cd avx512dq avx512vl',
+        'x86-64-v3': 'avx avx2 bmi1 bmi2 f16c fma abm movbe xsave',
+        'x86-64-v2': 'cx16 lahf_lm popcnt pni ssse3 sse4_1 sse4_2',
+    },
+    # Linux runs on no 64-bit ARM CPU without vectors, fused products and
+    # conversions of float16, and later generations' instructions are not used:
+    # of the code for armv8.6-a only the counters of team.h differ.
+    'linux-aarch64': {
+        'armv8-a': '',
+    },
 }
 
 logger = logging.getLogger('mmacda')
@@ -52,29 +61,38 @@ def read_cpu_flags() -> FrozenSet[str]:
     """What the CPU understands, as Linux names it; empty elsewhere."""
     try:
         with open('/proc/cpuinfo', encoding='utf-8') as file:
-            for line in file:
-                if line.startswith('flags'):
-                    return frozenset(line.split(':', 1)[1].split())
+            return parse_cpu_flags(file.read())
     except OSError:
-        pass
+        return frozenset()
+
+
+def parse_cpu_flags(cpuinfo: str) -> FrozenSet[str]:
+    """Of the first CPU in the text of ``/proc/cpuinfo``, x86's or ARM's."""
+    for line in cpuinfo.splitlines():
+        if line.startswith(('flags', 'Features')):
+            return frozenset(line.split(':', 1)[1].split())
     return frozenset()
+
+
+def all_levels() -> Dict[str, str]:
+    """Those of the platform that Python, or a wheel in the making, is for.
+
+    ``_PYTHON_HOST_PLATFORM`` names another one, as for all of Python's builds.
+    """
+    if sys.maxsize < 2**32:  # a 32-bit Python under a 64-bit Linux
+        return {}
+    return LEVELS.get(sysconfig.get_platform(), {})
 
 
 def fitting_levels(flags: FrozenSet[str]) -> List[str]:
     """Levels that a CPU with these flags runs, best first."""
     needed: set = set()
     fitting: List[str] = []
-    for level, added in reversed(list(LEVELS.items())):
+    for level, added in reversed(list(all_levels().items())):
         needed.update(added.split())
         if needed <= flags:
             fitting.insert(0, level)
     return fitting
-
-
-def is_supported() -> bool:
-    """Whether kernels of these levels can run on this kind of machine."""
-    return sys.platform == 'linux' \
-        and platform.machine().lower() in ('x86_64', 'amd64')
 
 
 def find_prebuilt(folder: Optional[Path] = None) -> Found:
@@ -86,7 +104,7 @@ def find_prebuilt(folder: Optional[Path] = None) -> Found:
     paths = sorted((folder or FOLDER).glob('native-*.so'))
     if not paths:
         return Found(None, 'this installation brings none')
-    levels = fitting_levels(read_cpu_flags()) if is_supported() else []
+    levels = fitting_levels(read_cpu_flags())
     if not levels:
         return Found(None, 'none is for this CPU')
     faults = []
@@ -118,7 +136,8 @@ def compile_prebuilt(compiler: Sequence[str], folder: Path) -> List[Path]:
         BuildError: If the compiler fails; the folder is then left empty.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        targets = {level: Path(temporary, f'{level}.so') for level in LEVELS}
+        targets = {level: Path(temporary, f'{level}.so')
+                   for level in all_levels()}
         with ThreadPoolExecutor() as pool:
             list(pool.map(partial(_compile, compiler), *zip(
                 *targets.items())))

@@ -5,7 +5,8 @@ rebuilds the full filter of every pixel (Eq. 2), :func:`adaptive_conv2d`
 filters with the atoms first and composes afterwards (Eq. 5 and 6). Every
 backend is tested against this file. It is never optimised.
 """
-from typing import Optional
+import warnings
+from typing import Any, Optional
 
 import torch
 import torch.nn.functional as F
@@ -37,8 +38,14 @@ def _patches(x: Tensor, kernel: int, stride, padding, dilation,
     return columns.reshape(x.shape[0], x.shape[1], kernel * kernel, *out_size)
 
 
-def _kernel_size(num_taps: int) -> int:
-    return round(int(num_taps)**0.5)  # a tensor while tracing
+def _kernel_size(num_taps: Any) -> int:
+    """k of k * k taps. No input decides it: where TorchScript's tracer gives a
+    tensor, its warning would be a false alarm."""
+    if not isinstance(num_taps, Tensor):
+        return round(int(num_taps)**0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', torch.jit.TracerWarning)
+        return round(int(num_taps)**0.5)
 
 
 def adaptive_conv2d_filters(input: Tensor,

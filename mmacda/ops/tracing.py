@@ -31,6 +31,13 @@ def is_symbolic(value: Any) -> bool:
     return isinstance(value, torch.fx.Proxy)
 
 
+def hides_sizes(value: Any) -> bool:
+    """Whether its sizes are no numbers to be checked: a value of
+    ``symbolic_trace``, or TorchScript's tracer is at work, which would warn
+    that they were read."""
+    return torch.jit.is_tracing() or is_symbolic(value)
+
+
 def is_recorded(first: Tensor, *others: Optional[Tensor]) -> bool:
     """Whether something records or replaces the operators of this call.
 

@@ -14,6 +14,7 @@ from unittest import mock
 
 class Utilities:
     """What Triton asks of a device."""
+    launch: Callable[..., None]
 
     def load_binary(self, name: str, kernel: bytes, shared: int,
                     device: int) -> tuple:
@@ -22,6 +23,10 @@ class Utilities:
 
     def unload_module(self, module: int) -> None:
         """Nothing was loaded."""
+
+    def build_signature_metadata(self, signature: List[str]) -> bytes:
+        """What the C function of newer Tritons reads arguments by."""
+        return bytes(len(signature))
 
     def get_device_properties(self, device: int) -> dict:
         return dict(
@@ -48,19 +53,26 @@ class StandInDriver:
     def launcher_cls(self, src: Any, metadata: Any) -> Any:
         """What launches a kernel of that source."""
         from triton.backends.nvidia import driver as nvidia
-        module = SimpleNamespace(
-            launch=self._end_of(metadata.name, len(src.signature)))
-        with mock.patch.object(nvidia, 'library_dirs', list), \
-                mock.patch.object(nvidia, 'compile_module_from_src',
-                                  lambda *_, **__: module):
+        if hasattr(nvidia, 'compile_module_from_src'):
+            # A C function per kernel, whose arguments come last.
+            end = self._end_of(metadata.name, -len(src.signature) - 3)
+            module = SimpleNamespace(launch=end)
+            places = dict(
+                library_dirs=list,
+                compile_module_from_src=lambda *_, **__: module)
+        else:
+            # One for all, of the device's utilities, with a tuple of them.
+            self.utils.launch = self._end_of(metadata.name, -8)
+            places = dict(PyKernelArg=SimpleNamespace)
+        with mock.patch.multiple(nvidia, **places):
             return nvidia.CudaLauncher(src, metadata)
 
-    def _end_of(self, name: str, count: int) -> Callable[..., None]:
-        """In the place of the C function. Before a kernel's ``count``
-        arguments come what hooks are told and two of these."""
+    def _end_of(self, name: str, place: int) -> Callable[..., None]:
+        """In the place of the C function. From ``place`` on it is given what
+        hooks are told and two of these."""
 
         def launch(*arguments: Any) -> None:
-            told, enter, leave = arguments[-count - 3:-count]
+            told, enter, leave = arguments[place:][:3]
             if enter is not None:
                 enter(told)
             if self.is_counting:

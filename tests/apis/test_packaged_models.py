@@ -22,7 +22,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (37, 53, 3), np.uint8)
 
 def test_names():
     assert NAMES == tuple(MODELS) == (
-        'photo-denoiser', 'blood-cell-counter')
+        'photo-denoiser', 'photo-enlarger-x2', 'blood-cell-counter')
     assert RESTORERS + list_models('counting') == NAMES
     with pytest.raises(ValueError, match='one of counting, restoration'):
         list_models('crowds')
@@ -53,10 +53,11 @@ def test_weights_are_half_and_safe(name):
     assert load_checkpoint(path)['state_dict'].keys() == state.keys()
 
 
-@pytest.mark.parametrize('name, scale', zip(RESTORERS, (1, )))
+@pytest.mark.parametrize('name, scale', zip(RESTORERS, (1, 2)))
 @pytest.mark.parametrize('pixels', [
-    PIXELS, PIXELS[..., 0], PIXELS[:1, :1], PIXELS.astype(np.uint16) * 257
-], ids=['colour', 'grey', 'one pixel', '16 bits'])
+    PIXELS, PIXELS[..., 0], PIXELS[:1, :1], PIXELS[:, :1],
+    np.dstack([PIXELS, PIXELS[..., 0]]), PIXELS.astype(np.uint16) * 257
+], ids=['colour', 'grey', 'one pixel', 'one column', 'alpha', '16 bits'])
 def test_restorers_take_any_picture(name, scale, pixels):
     pytest.importorskip('mmagic')
     restored = RestorationInferencer(name, device='cpu')(pixels)
@@ -89,11 +90,27 @@ def test_denoiser_beats_opencv_on_a_photograph():
     assert psnr(noisy, clean) == pytest.approx(cv2.PSNR(noisy, clean))
 
 
+def test_enlarger_beats_interpolation_on_a_photograph():
+    pytest.importorskip('mmagic')
+    pytest.importorskip('skimage')
+    from mmacda.datasets.photographs import read_photograph
+    from tools.experiments.packaged_models.enlargement import (
+        ENLARGEMENTS, MEAN, measure)
+    clean = np.ascontiguousarray(
+        read_photograph('coffee.png')[100:228, 200:328, ::-1])
+    small = MEAN(clean)
+    enlarged = RestorationInferencer('photo-enlarger-x2', device='cpu')(small)
+    for interpolate in ENLARGEMENTS.values():
+        gain = measure(enlarged, clean) - measure(interpolate(small), clean)
+        assert gain[0] > .5 and gain[1] > 0
+
+
 @pytest.mark.parametrize('given, said', [
     (('photo-denoise', None), "'photo-denoise' is neither a file nor a "
-     'packaged model: the packaged models are photo-denoiser'),
+     'packaged model: the packaged models are photo-denoiser, '
+     'photo-enlarger-x2'),
     (('blood-cell-counter', None), 'is for counting, not for restoration: '
-     'take photo-denoiser'),
+     'take photo-denoiser or photo-enlarger-x2'),
     ((None, 'w.pth'), 'the checkpoint w.pth needs its config'),
 ])
 def test_refusals(given, said):
@@ -136,7 +153,10 @@ def test_restoring_needs_a_photograph_alone(run):
     pytest.importorskip('mmagic')
     from tools import restore
     run(restore, 'photo.png', '--out', 'clean.png', '--device', 'cpu')
+    run(restore, 'photo.png', '--out', 'large.png', '--device', 'cpu',
+        '--model', 'photo-enlarger-x2')
     assert Image.open('clean.png').size == (53, 37)
+    assert Image.open('large.png').size == (106, 74)
 
 
 def test_counting_needs_a_photograph_alone(run):
@@ -149,7 +169,7 @@ def test_counting_needs_a_photograph_alone(run):
 
 @pytest.mark.parametrize('arguments, said', [
     (['--model', 'denoiser'], 'photo-denoiser'),
-    (['--model', 'blood-cell-counter'], 'photo-denoiser'),
+    (['--model', 'blood-cell-counter'], 'photo-enlarger-x2'),
     (['--config', __file__], 'are required: --checkpoint'),
     (['--checkpoint', __file__], 'are required: --config'),
     (['--model', 'photo-denoiser', '--config', __file__, '--checkpoint',

@@ -7,6 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmacda.apis.complexity import count_model
 from mmacda.layers import ACDAConv
+from mmacda.layers.generator_forms import resolve_generator
 from tools.benchmarks.models import ACDA, HALF, LIGHT
 from tools.benchmarks.multiply_adds import GENERATORS, count, parts, ratio
 
@@ -17,10 +18,8 @@ OPTIONS = dict(zip(GENERATORS, (ACDA, HALF, LIGHT)))
 @lru_cache(maxsize=None)
 def make_layer(form):
     options = {k: v for k, v in OPTIONS[form].items() if k != 'type'}
-    generator = options.get('atom_generator') or {}
-    if isinstance(generator, str):
-        generator = dict(kernel_size=1)
-    options['atom_generator'] = dict(generator, norm_cfg=None)
+    options['atom_generator'] = dict(
+        resolve_generator(options.get('atom_generator')), norm_cfg=None)
     return ACDAConv(CHANNELS, CHANNELS, backend='reference', **options)
 
 

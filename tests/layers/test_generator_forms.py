@@ -1,4 +1,4 @@
-"""The light generator is one word, wherever options of a layer pass."""
+"""A form of generator is one word, wherever options of a layer pass."""
 import inspect
 
 import pytest
@@ -23,15 +23,17 @@ def kernels(model):
 LIGHT = kernels(ACDAConv(4, 4, 3, atom_generator='light'))
 
 
-def test_the_word_means_its_options():
+@pytest.mark.parametrize('word, expected', [('light', (1, 1)),
+                                            ('medium', (3, 1))])
+def test_a_word_means_its_options(word, expected):
     torch.manual_seed(0)
-    layer = ACDAConv(4, 6, 3, padding=1, atom_generator='light')
+    layer = ACDAConv(4, 6, 3, padding=1, atom_generator=word)
     torch.manual_seed(0)
-    same = ACDAConv(4, 6, 3, padding=1,
-                    atom_generator=GENERATOR_FORMS['light'])
+    same = ACDAConv(4, 6, 3, padding=1, atom_generator=GENERATOR_FORMS[word])
     x = torch.rand(2, 4, 5, 7)
     assert torch.equal(layer(x), same(x))
     assert why_plain(layer.atom_generator) is None
+    assert kernels(layer) == {expected}
     assert kernels(ACDAConv(4, 6, 3)) == {(3, 3)}  # the authors'
 
 
@@ -70,7 +72,8 @@ def test_replaced_convolutions_are_light():
 
 
 @pytest.mark.parametrize('given, error, words', [
-    ('lite', ValueError, "'lite' is unknown; supported are 'light' .*'light'"),
+    ('lite', ValueError,
+     "'lite' is unknown; supported are 'light', 'medium' .*'light'"),
     ('', ValueError, "'' is unknown"),
     (3, TypeError, 'must be a dict .* got 3'),
     ([], TypeError, 'must be a dict'),
@@ -87,6 +90,7 @@ def test_another_word_says_what_is_supported(build, given, error, words):
 
 @pytest.mark.parametrize('options, words', [
     (dict(atom_generator='light'), 'coefficients on the fly'),
+    (dict(atom_generator='medium'), 'coefficients on the fly'),
     (dict(), 'in memory (its second convolution is not a pointwise one)'),
     (dict(atom_generator='light', backend='stock'),
      "in memory (backend='stock')"),

@@ -1,4 +1,4 @@
-"""torch.fx's symbolic tracing needs no option for our layers."""
+"""Tracers need no option for our layers: torch.fx's, and TorchScript's."""
 import copy
 
 import pytest
@@ -54,6 +54,18 @@ def test_a_layer_that_is_the_root_is_looked_into(name):
     traced = torch.fx.symbolic_trace(layer)
     assert_same(traced, layer)
     assert_same(copy.deepcopy(traced), layer)
+
+
+@pytest.mark.filterwarnings('error::torch.jit.TracerWarning')
+@pytest.mark.parametrize('name', LAYERS)
+def test_torchscript_s_tracer_has_nothing_to_warn_of(name):
+    if name in ('cond', 'dynamic'):
+        pytest.importorskip('timm')
+    layer = LAYERS[name]().eval()
+    traced = torch.jit.trace(layer, torch.rand(1, 4, 7, 8), check_trace=False)
+    # timm's layer is recorded with the number of its images.
+    x = torch.rand(1 if name in ('cond', 'dynamic') else 2, 4, 16, 9)
+    torch.testing.assert_close(traced(x), layer(x))
 
 
 def test_a_traced_layer_trains():

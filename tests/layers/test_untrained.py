@@ -21,11 +21,13 @@ def backbone(**kwargs):
 class Foreign(nn.Module):
     """A backbone that freezes its first stage, as mmdet's ResNet does."""
 
-    def __init__(self, frozen=False, norm_eval=False, **options):
+    def __init__(self, frozen=False, norm_eval=False, tells=True, **options):
         super().__init__()
         self.stage1 = nn.Sequential(ACDAConv(3, 4, 3, padding=1, **options))
         self.stage2 = nn.Sequential(ACDAConv(4, 4, 3, padding=1, **options))
-        self.frozen, self.norm_eval = frozen, norm_eval
+        self.frozen, self.evaluates = frozen, norm_eval
+        if tells:
+            self.norm_eval = norm_eval
         self.freeze()
 
     def freeze(self):
@@ -36,7 +38,7 @@ class Foreign(nn.Module):
         super().train(mode)
         self.freeze()
         for module in self.modules():
-            if mode and self.norm_eval and isinstance(module, _BatchNorm):
+            if mode and self.evaluates and isinstance(module, _BatchNorm):
                 module.eval()
         return self
 
@@ -111,10 +113,28 @@ def test_norms_that_never_saw_a_batch(wrap):
 
 
 def test_norms_of_other_backbones():
-    """Their train() runs after the layer's: told in the second round."""
-    model = Foreign(norm_eval=True)
+    """Their train() turns norms to eval after the layers' own."""
+    model = nn.ModuleDict(dict(neck=ACDAConv(3, 4, 3),
+                               body=Foreign(norm_eval=True)))
+    messages = told(model.train)
+    assert len(messages) == 1 and 'norm_eval' in messages[0]
+    assert 'layers body.stage1.0, body.stage2.0 are' in messages[0]
+    assert not told(model.train)
+
+
+def test_norms_that_nobody_tells_of():
+    """Their layers' train() has returned: told in the second round."""
+    model = Foreign(norm_eval=True, tells=False)
     messages = told(model.train) + told(model.train)
     assert len(messages) == 1 and 'stage1.0, stage2.0' in messages[0]
+
+
+def test_frozen_norms_of_other_backbones_may_stay_in_eval():
+    model = Foreign(frozen=True, norm_eval=True)
+    loaded = Foreign().train()
+    loaded(torch.rand(2, 3, 9, 9))
+    model.load_state_dict(loaded.state_dict())
+    assert not told(model.train)
 
 
 def test_norms_with_statistics_may_stay_in_eval():

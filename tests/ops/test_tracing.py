@@ -249,3 +249,22 @@ def test_aot_autograd_of_a_layer():
         module(x).square().sum().backward()
         grads.append(x.grad)
     near(*grads)
+
+
+@pytest.mark.filterwarnings('error::torch.jit.TracerWarning')
+@pytest.mark.filterwarnings('ignore:.*deprecated')
+@pytest.mark.parametrize('exporting', [False, True])
+@pytest.mark.parametrize('bases', ['given', 'direct'])
+def test_torchscript_s_tracer_finds_nothing_to_warn_of(
+        exporting, bases, tensors, monkeypatch):
+    """Kernel sizes are no input's: to take them for constants is right."""
+    monkeypatch.setattr(torch.onnx, 'is_in_onnx_export', lambda: exporting)
+    x, alpha, psi, weight = tensors
+    if bases == 'direct':
+        alpha, psi = torch.rand(2, 3, 9, 6, 7), None
+
+    def composed(*given):
+        return call(given[0], given[1], psi, weight)
+
+    traced = torch.jit.trace(composed, (x, alpha), check_trace=False)
+    near(traced(x, alpha), composed(x, alpha))

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from tests.box_layouts import write_picture, write_voc
-from tools.experiments.packaged_models import __main__, packing
+from tools.experiments.packaged_models import __main__, enlargement, packing
 
 
 def run(monkeypatch, *arguments):
@@ -57,8 +57,8 @@ def test_what_is_too_large_is_not_packed(trained, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize('arguments, said', [
     (['--pack', 'photo-denoiser'], 'holds no training: python tools/train.py'),
-    (['--pack', 'photo-denoise'], 'blood-cell-counter'),
-    (['--evaluate', 'x'], 'blood-cell-counter'),
+    (['--pack', 'photo-denoise'], 'photo-enlarger-x2'),
+    (['--evaluate', 'x'], 'photo-enlarger-x2'),
     (['--evaluate', 'photo-denoiser'], 'holds no picture'),
     (['--evaluate', 'blood-cell-counter'], 'is missing'),
 ])
@@ -80,9 +80,32 @@ def test_tables(monkeypatch, capsys, tmp_path):
         write_voc(tmp_path / 'BCCD', [[('RBC', (4, 4, 30, 30))]], split)
     run(monkeypatch, '--evaluate', '--data', tmp_path)
     lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith('| ') for line in lines) == 14
+    assert sum(line.startswith('| ') for line in lines) == 25
     assert any(line.startswith('| always the mean of the training pictures | '
                                '+0.00 |') for line in lines)
+
+
+@pytest.mark.parametrize('name', enlargement.REDUCTIONS)
+def test_reductions(name):
+    reduce_ = enlargement.REDUCTIONS[name]
+    level = np.full((8, 12, 3), (60, 120, 180), np.uint8)
+    assert abs(reduce_(level).astype(int) - level[::2, ::2]).max() <= 2
+    picture = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
+    cells = picture.reshape(4, 2, 6, 2, 3).mean((1, 3))
+    error = abs(reduce_(picture) - cells).max()
+    assert reduce_(picture).shape == (4, 6, 3)
+    # Pillow rounds twice, after rows and after columns.
+    assert (error <= 1) == (name == 'the mean of 2 x 2 pixels')
+
+
+def test_measure_of_an_enlargement():
+    """Y is 16 at black and 235 at white; the edge does not count."""
+    black = np.zeros((20, 20, 3), np.uint8)
+    image = np.pad(black[2:-2, 2:-2], ((2, 2), (2, 2), (0, 0)),
+                   constant_values=255)
+    assert enlargement.measure(black, image).tolist() == [np.inf, 1]
+    assert enlargement.measure(black, 255 - black)[0] == pytest.approx(
+        20 * np.log10(255 / 219))
 
 
 def test_clean_photographs(monkeypatch, tmp_path):

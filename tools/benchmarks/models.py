@@ -23,7 +23,7 @@ ACDA = dict(
     type='ACDAConv', kernel_size=3, padding=1, scales=(3, 5, 7), bias=False)
 # Both convolutions of the generator pointwise, or the second alone.
 LIGHT = dict(ACDA, atom_generator='light')
-HALF = dict(ACDA, atom_generator=dict(kernel_size=(3, 1)))
+HALF = dict(ACDA, atom_generator='medium')
 TOLERANCE = 1e-5
 WITHOUT_MODELS = 'AdResNet is not registered: whole networks are left out'
 
@@ -135,6 +135,18 @@ def model_configs(arch: str) -> Dict[str, dict]:
     }
 
 
+def lenet_configs() -> Dict[str, dict]:
+    """LeNet, whose layers have 3 and 6 channels, by generator."""
+    return {
+        'acda': dict(type='ACDALeNet'),
+        'acda-half': dict(
+            type='ACDALeNet', acda_cfg=dict(atom_generator='medium')),
+        'acda-light': dict(
+            type='ACDALeNet', acda_cfg=dict(atom_generator='light')),
+        'conv': dict(type='ACDALeNet', conv_type='conv')
+    }
+
+
 def check_layer(config: dict,
                 shape: Sequence[int],
                 device: str = 'cpu',
@@ -168,7 +180,7 @@ def check_layer(config: dict,
 
 def run(report: Report, layers: Sequence[tuple], images: Sequence[int],
         archs: Sequence[str], rounds: int, device: str) -> None:
-    """Layers at their (B, C, H, W), then Ad-ResNets on a batch of images."""
+    """Layers at their (B, C, H, W), then networks on a batch of images."""
     for shape in layers:
         if device == 'cpu':
             for config in (HALF, LIGHT):
@@ -181,6 +193,10 @@ def run(report: Report, layers: Sequence[tuple], images: Sequence[int],
     if MODELS.get('AdResNet') is None:
         print(WITHOUT_MODELS)
         return
+    if archs:
+        shape = (16 * images[0], 3, 32, 32)
+        _compare(report, f'LeNet {"x".join(map(str, shape))}',
+                 lenet_configs(), shape, rounds, device, ('conv', ))
     for arch in archs:
         _compare(report, f'Ad-ResNet-{arch} {"x".join(map(str, images))}',
                  model_configs(arch), images, rounds, device, ('conv', ))

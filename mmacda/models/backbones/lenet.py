@@ -8,7 +8,7 @@ from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from ...ops.tracing import is_symbolic
+from ...ops.tracing import hides_sizes
 from ...registry_types import plain_init_cfg
 from ..acda_cfg import resolve_acda_cfg
 
@@ -75,7 +75,7 @@ class ACDALeNet(BaseModule):
                 ``input_size``.
         """
         size = (self.input_size, ) * 2
-        if not is_symbolic(x) and tuple(x.shape[2:]) != size:
+        if not hides_sizes(x) and tuple(x.shape[2:]) != size:
             raise ValueError(
                 f'input must have shape (B, C, {self.input_size}, '
                 f'{self.input_size}) as by input_size, but got '

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..reference import _kernel_size
+
 
 def adaptive_conv2d(input: Tensor,
                     basis_coefficients: Tensor,
@@ -23,8 +25,8 @@ def adaptive_conv2d(input: Tensor,
     """Takes and returns what :func:`mmacda.ops.adaptive_conv2d` does."""
     num_bases = basis_coefficients.shape[2]
     if atom_bases is None:  # direct atoms: the taps are the bases
-        num_bases = int(num_bases)  # a tensor while tracing
-        kernel = round(num_bases**0.5)
+        kernel = _kernel_size(num_bases)
+        num_bases = kernel**2
         atom_bases = torch.eye(
             num_bases, dtype=input.dtype,
             device=input.device).reshape(num_bases, kernel, kernel)

@@ -126,6 +126,25 @@ def bound_table(forms: Tuple[str, ...]) -> List[str]:
     return lines
 
 
+def lenet_table(forms: Tuple[str, ...]) -> List[str]:
+    """Images per second of LeNet, by generator and without."""
+    times = {(row['case'], row['measure'], row['contestant']): row['median']
+             for row in read_rows('models-cpu') if row['unit'] == 'ms'}
+    lines = [
+        '| images per second | default | 3x3 1x1 | light | plain |',
+        '|---|---|---|---|---|'
+    ]
+    for case in sorted({c for c, *_ in times if c.startswith('LeNet')}):
+        batch = int(case.split()[1].split('x')[0])
+        for measure in ('inference', 'training'):
+            cells = [
+                f'{1000 * batch / float(times[case, measure, form]):,.0f}'
+                for form in (*forms, 'conv')
+            ]
+            lines.append(f'| {case}, {measure} | {" | ".join(cells)} |')
+    return lines
+
+
 def price_tables() -> str:
     """Tables of benchmarks/README.md: layers by generator, and networks."""
     ratios = _ratios()
@@ -157,6 +176,7 @@ def price_tables() -> str:
         f'| {case} | {cell(case, NETWORKS, "inference", "conv")} | '
         f'{cell(case, NETWORKS, "training", "conv")} |' for case in networks
     ]
+    lines += ['', *lenet_table(forms)]
     met = [row['met'] == 'met' for row in ratios.values() if row['goal']]
     lines += ['', f'{first["date"]}, torch {first["torch"]}, '
               f'{first["threads"]} threads on {first["cores"]} cores '

@@ -16,11 +16,13 @@ from mmacda.apis.packaged_models import FOLDER, MODELS, list_models
 from tools.experiments.evidence.document import replace_in_file
 
 from .counting import count_cells
+from .enlargement import enlarge
 from .packing import describe, pack
 from .restoration import denoise
 
 TABLES = {
     'photo-denoiser': denoise,
+    'photo-enlarger-x2': enlarge,
     'blood-cell-counter': count_cells,
 }
 

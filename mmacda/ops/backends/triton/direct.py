@@ -33,10 +33,19 @@ def current_stream() -> int:
 
 
 class Direct(NamedTuple):
-    """``launch(*before, stream, *after, *addresses, *rest)``."""
+    """``launch(*before, stream, *after, *addresses, *rest)``.
+
+    What follows ``after`` is one tuple if ``packed``, as in Triton 3.9.
+    """
     launch: Callable[..., Any]
     before: tuple
     after: tuple
+    packed: bool
+
+    def __call__(self, stream: int, arguments: Sequence[Any]) -> None:
+        if self.packed:
+            arguments = (arguments, )
+        self.launch(*self.before, stream, *self.after, *arguments)
 
 
 def find_direct(compiled: Any, grid: Grid) -> Optional[Direct]:
@@ -59,17 +68,21 @@ def find_direct(compiled: Any, grid: Grid) -> Optional[Direct]:
     except Exception:  # of a launcher that takes other arguments
         return None
     given = found[0] if len(found) == 1 else ()
-    if sum(value is stream for value in given) != 1 \
-            or given[-1] is not argument:
+    if sum(value is stream for value in given) != 1:
+        return None
+    packed = isinstance(given[-1], tuple)
+    last = given[-1] if packed else given[-1:]
+    if len(last) != 1 or last[0] is not argument:
         return None
     place = next(n for n, value in enumerate(given) if value is stream)
     before, after = given[:place], given[place + 1:-1]
-    known = compiled.function, compiled.packed_metadata
+    known = (compiled.function, compiled.packed_metadata,
+             *attributes.values())
     if not all(value is None or isinstance(value, (int, str))
                or any(value is one for one in known)
                for value in (*before, *after)):
         return None
-    return Direct(launch, before, after)
+    return Direct(launch, before, after, packed)
 
 
 class Way:
@@ -94,10 +107,8 @@ class Way:
         while rests:
             try:
                 if direct is not None and not has_hooks():
-                    direct.launch(
-                        *direct.before,
-                        current_stream() if stream is None else stream,
-                        *direct.after, *addresses, *rests[0])
+                    direct(current_stream() if stream is None else stream,
+                           (*addresses, *rests[0]))
                 else:
                     self._runner(*addresses, *rests[0], stream=stream)
                 return True
