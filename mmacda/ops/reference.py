@@ -38,7 +38,7 @@ def _patches(x: Tensor, kernel: int, stride, padding, dilation,
     return columns.reshape(x.shape[0], x.shape[1], kernel * kernel, *out_size)
 
 
-def _kernel_size(num_taps: Any) -> int:
+def kernel_size_of(num_taps: Any) -> int:
     """k of k * k taps. No input decides it: where TorchScript's tracer gives a
     tensor, its warning would be a false alarm."""
     if not isinstance(num_taps, Tensor):
@@ -67,7 +67,7 @@ def adaptive_conv2d_filters(input: Tensor,
     out_channels = weight.shape[0]
     composition = weight.reshape(groups, out_channels // groups, -1, num_atoms)
     filters = torch.einsum('gocm,bmthw->bgocthw', composition, atoms)
-    patches = _patches(input, _kernel_size(num_taps), stride, padding,
+    patches = _patches(input, kernel_size_of(num_taps), stride, padding,
                        dilation, (height, width))
     patches = patches.unflatten(1, (groups, -1))
     output = torch.einsum('bgocthw,bgcthw->bgohw', filters, patches)
@@ -91,7 +91,7 @@ def adaptive_conv2d(input: Tensor,
     """
     atoms = compose_atoms(basis_coefficients, atom_bases)
     batch, num_atoms, num_taps, height, width = atoms.shape
-    patches = _patches(input, _kernel_size(num_taps), stride, padding,
+    patches = _patches(input, kernel_size_of(num_taps), stride, padding,
                        dilation, (height, width))
     # Atom convolution, Eq. 5: (C, taps) @ (taps, m) at every pixel.
     features = torch.matmul(

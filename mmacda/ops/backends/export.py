@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..reference import _kernel_size
+from ..reference import kernel_size_of
 
 
 def adaptive_conv2d(input: Tensor,
@@ -25,7 +25,7 @@ def adaptive_conv2d(input: Tensor,
     """Takes and returns what :func:`mmacda.ops.adaptive_conv2d` does."""
     num_bases = basis_coefficients.shape[2]
     if atom_bases is None:  # direct atoms: the taps are the bases
-        kernel = _kernel_size(num_bases)
+        kernel = kernel_size_of(num_bases)
         num_bases = kernel**2
         atom_bases = torch.eye(
             num_bases, dtype=input.dtype,

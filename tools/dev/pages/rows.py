@@ -81,21 +81,22 @@ def _ratios() -> Dict[tuple, Dict[str, str]]:
 
 
 def layer_table() -> str:
-    """README's table: the layer with the light generator, in ratios."""
+    """README's table: the layer with its two cheaper generators, in ratios."""
     ratios = _ratios()
     lines = [
-        '| (B, C, H, W) | inference / conv 3x3 | inference / conv 7x7 | '
-        'training / conv 3x3 | the same inside a network |',
+        '| (B, C, H, W): medium, light | inference / conv 3x3 | inference / '
+        'conv 7x7 | training / conv 3x3 | the same inside a network |',
         '|---|---|---|---|---|'
     ]
     for case in LAYERS:
-        figures = [
-            _figure(ratios[f'layer {case}', 'acda-light', *kind]['median'])
+        cells = [
+            ', '.join(
+                _figure(ratios[f'layer {case}', form, *kind]['median'])
+                for form in ('acda-half', 'acda-light'))
             for kind in (('inference', 'conv3'), ('inference', 'conv7'),
                          ('training', 'conv3'), ('training inside', 'conv3'))
         ]
-        lines.append(f'| {case.replace("x", ", ")} | '
-                     f'{" | ".join(figures)} |')
+        lines.append(f'| {case.replace("x", ", ")} | {" | ".join(cells)} |')
     return '\n'.join(lines)
 
 
