@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Iterator, List, NamedTuple, Optional
 
 ROOT = Path(__file__).parents[2]
-REASONS = ('a GPU', 'a cluster', 'data', 'a fresh environment', 'minutes')
+REASONS = ('a GPU', 'a cluster', 'a cross-compiler', 'data',
+           'a fresh environment', 'minutes')
 BLOCK = re.compile(
     r'(?:^<!-- test: (?P<marks>[^\n]*) -->\n)?'
     r'^(?P<indent> *)```(?P<language>bash|shell|python)\n(?P<code>.*?)'

@@ -15,6 +15,8 @@ HOMES = {
     },
     r'\bim(read|decode|frombytes)\(|Image\.open\(': {
         'tools/dev/notebooks.py': 'pictures inside of a notebook',
+        'tools/experiments/packaged_models/enlargement.py':
+        'JPEG as a fault of a picture, in memory',
     },
     r'\bim(write|encode)\(': {
         'mmacda/datasets/crowd/synthetic_crowd.py': 'content by version',
@@ -26,6 +28,8 @@ HOMES = {
         'mmacda/visualization/explorer/page.py': 'into the page',
         'tools/experiments/demo.py': 'into a whole path',
         'tools/experiments/demo_restoration.py': 'into a whole path',
+        'tools/experiments/packaged_models/enlargement.py':
+        'JPEG as a fault of a picture, in memory',
     },
     r'\bloadmat\(': {},
     r'type=.LoadImageFromFile': {
