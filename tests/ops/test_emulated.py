@@ -45,8 +45,7 @@ def test_norms_of_a_batch():
     test_batch_generated.compare(
         test_batch_generated.run(operands),
         test_batch_generated.run(operands, define=True))
-    assert called() >= {'mmacda_batch_norms',
-                                 'mmacda_batch_norms_backward'}
+    assert called() >= {'mmacda_batch_norms', 'mmacda_batch_norms_backward'}
 
 
 def test_a_layer_without_gradients():
