@@ -94,6 +94,9 @@ def draw_curves(curves: Dict[str, np.ndarray],
                 title: Optional[str] = None) -> Figure:
     """Training curves: the mean over runs as a line, their range as a band.
 
+    The values' axis begins at zero, unless they all lie in its last tenth,
+    as decibels do.
+
     Args:
         curves (Dict[str, np.ndarray]): Name and values (runs, steps).
         x_label (str): Name of the steps, which count from 1.
@@ -111,7 +114,10 @@ def draw_curves(curves: Dict[str, np.ndarray],
             steps, values.min(0), values.max(0), color=colour, alpha=0.2)
     axis.set_xlabel(x_label)
     axis.set_ylabel(y_label)
-    axis.set_ylim(bottom=0)
+    drawn = list(curves.values())
+    if min(v.min() for v in drawn) < 0.9 * max(v.max() for v in drawn):
+        axis.set_ylim(bottom=0)
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.grid()
     axis.legend()
     if title:

@@ -161,3 +161,14 @@ def test_diversity_tells_scales_and_errors_apart():
     assert low < .529 and high > .611
     assert '0.5300 \u00b1 0.0010' in texts(figure)
     assert texts(figure).count('no value') == 1
+
+
+@pytest.mark.parametrize('low, high, from_zero', [(10., 40., True),
+                                                  (26.0, 26.2, False)])
+def test_curves_fill_their_axis(low, high, from_zero):
+    values = np.linspace(low, high, 3)[None]
+    axis, = figures.draw_curves({'one': values}, 'step', 'dB').axes
+    bottom, top = axis.get_ylim()
+    assert (bottom == 0) == from_zero
+    assert high - low > 0.5 * (top - bottom)
+    assert all(tick == round(tick) for tick in axis.get_xticks())
