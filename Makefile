@@ -39,10 +39,11 @@ docs:
 	@.venv/docs/bin/python -W ignore -m sphinx -q -W --keep-going -j auto -d work_dirs/docs.cache docs work_dirs/docs || { rm -rf work_dirs/docs.cache; exit 1; }
 	@echo "the site: work_dirs/docs/index.html"
 
-# Two processes of one thread each: make test WORKERS=8 on a larger machine.
+# Two processes of one thread each: make test WORKERS=8 on a larger machine. A
+# test that hangs for ten minutes fails, says where it was, and ends the run.
 test:
 	$(call set_up,full)
-	@OMP_NUM_THREADS=1 .venv/full/bin/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 .venv/full/bin/python -m pytest -n $(WORKERS) --dist loadfile -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true --max-worker-restart 0 $(PYTEST_ARGS)
 
 # What takes minutes: long trainings, compilations, exports.
 test-long:

@@ -11,9 +11,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 import warnings
-from multiprocessing import forkserver
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,7 +36,7 @@ class Process:
     """
 
     def __init__(self, *arguments, cwd=None, path=ROOT, **variables):
-        _take_server()
+        SERVER.set_forkserver_preload(FOREIGN)  # of the first one
         self.folder = tempfile.TemporaryDirectory()
         self.outputs = [Path(self.folder.name) / n for n in ('out', 'err')]
         self.process = SERVER.Process(
@@ -83,12 +83,24 @@ def run(*arguments, timeout=600, **options):
     return subprocess.CompletedProcess(arguments, code, *process.read())
 
 
-def _take_server():
-    """There is one in a process; that of others has other imports."""
-    server = forkserver._forkserver
-    if server._preload_modules != FOREIGN:
-        server._stop()
-        SERVER.set_forkserver_preload(FOREIGN)
+def run_together(codes, timeout=180):
+    """Run lines of Python in processes that need each other, as ranks do.
+
+    Raises:
+        AssertionError: If one fails or takes too long; all are ended then.
+    """
+    processes = [Process('-c', code) for code in codes]
+    end = time.monotonic() + timeout
+    try:
+        for process in processes:
+            process.process.join(max(0, end - time.monotonic()))
+        ends = [process.poll() for process in processes]
+        assert ends == [0] * len(processes), \
+            f'ended with {ends} (None: after {timeout} s):\n' + ''.join(
+                process.text for process in processes)
+    finally:
+        for process in processes:
+            process.kill()
 
 
 def _command(arguments, cwd, path, environment, outputs):

@@ -1,7 +1,6 @@
 """Degraded photographs: layouts, reproducibility and what the noise is."""
 import filecmp
 import json
-import multiprocessing
 import re
 
 import mmcv
@@ -14,6 +13,7 @@ from mmacda.datasets.degradation import (Lens, add_camera_noise, blur, reduce,
                                          smooth_field, to_linear, to_srgb)
 from mmacda.datasets.photographs import (SPLITS, read_photograph,
                                          write_photographs)
+from tests.forks import run_forks
 
 pytest.importorskip('skimage')
 
@@ -118,17 +118,8 @@ def test_is_written_once(small, tmp_path):
 
 
 def test_two_processes(small, tmp_path):
-    context = multiprocessing.get_context('fork')
-    processes = [
-        context.Process(
-            target=write_photographs, args=(str(tmp_path), 'realsr'))
-        for _ in range(2)
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
+    run_forks(lambda: write_photographs(str(tmp_path), 'realsr'), tmp_path,
+              2 * [{}])
     assert [p.name for p in tmp_path.iterdir()] == ['realsr']
     assert len(files(tmp_path / 'realsr')) == 25
 

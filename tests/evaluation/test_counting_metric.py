@@ -2,15 +2,16 @@
 import csv
 import json
 import math
+import os
 
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmengine.evaluator import Evaluator
 from mmengine.registry import METRICS
 
 from mmacda.structures import CountingDataSample
+from tests.forks import run_forks
 
 # Errors 2, -4, 3, -1: sums of absolute values 10, of squares 30; relative to
 # the counts of the three images with people 2/10, 4/20 and 1/1.
@@ -129,35 +130,28 @@ def test_bad_out_file():
         METRICS.build(dict(type='CountingMetric', out_file='counts.txt'))
 
 
-def run_rank(rank, init_file, out_file, queue):
+def run_rank(folder, out_file):
     """Every other image, as MMEngine's DefaultSampler hands them out; it
     repeats the first one so that both ranks have the same number."""
+    rank = int(os.environ['RANK'])
     dist.init_process_group(
-        'gloo', init_method=f'file://{init_file}', rank=rank, world_size=2)
+        'gloo', init_method=f'file://{folder}/init', rank=rank, world_size=2)
     counts = COUNTS + [(7, 7.5)]
     data_samples = samples(counts + counts[:1])
     evaluator = Evaluator(dict(type='CountingMetric', out_file=out_file))
     evaluator.process(data_samples[rank::2])
-    queue.put(evaluator.evaluate(len(counts)))
+    print(json.dumps(evaluator.evaluate(len(counts))))
 
 
 def test_two_ranks_see_all_images_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where MMEngine collects results
-    context = mp.get_context('fork')
-    queue, out_file = context.SimpleQueue(), tmp_path / 'counts.json'
-    ranks = [
-        context.Process(
-            target=run_rank,
-            args=(rank, tmp_path / 'init', str(out_file), queue))
-        for rank in range(2)
-    ]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join(120)
-        assert rank.exitcode == 0
+    out_file = tmp_path / 'counts.json'
+    said = run_forks(lambda: run_rank(tmp_path, str(out_file)), tmp_path,
+                     [dict(RANK=str(rank)) for rank in range(2)])
+    first, second = (json.loads(line) for line in said.splitlines()
+                     if line.startswith('{'))
     expected = evaluate(samples(COUNTS + [(7, 7.5)]))
-    assert queue.get() == queue.get() == pytest.approx(expected)
+    assert first == second == pytest.approx(expected)
     paths = [row['img_path'] for row in json.loads(out_file.read_text(
         encoding='utf-8'))]
     assert paths == ['0.jpg', '1.jpg', '2.jpg', '3.jpg', '4.jpg']

@@ -3,12 +3,9 @@ import os
 import re
 import runpy
 import sys
-import traceback
-from multiprocessing import get_context
 from pathlib import Path
 
-import torch
-
+from tests.forks import run_forks
 from tests.frameworks.frameworks import FRAMEWORKS, LOADERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,59 +101,12 @@ def run_tool(argv, folder, processes=1):
         except SystemExit as stop:
             assert not stop.code, stop.code
 
-    return run_forks(tool, folder, [
+    environments = [
         # -1: MMEngine asks for a GPU of any other number.
         dict(RANK=str(rank), LOCAL_RANK='-1', WORLD_SIZE=str(processes),
              MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
-        if processes > 1 else {} for rank in range(processes)])
-
-
-def run_forks(function, folder, environments=({}, )):
-    """Call a function in forks of this process; what they printed.
-
-    Raises:
-        AssertionError: If one fails or takes too long.
-    """
-    context = get_context('fork')
-    logs = [folder / f'log-{rank}.txt' for rank in range(len(environments))]
-    children = [
-        context.Process(target=_child, args=(function, folder, log, variables))
-        for log, variables in zip(logs, environments)
-    ]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join(TIMEOUT)
-    codes = [child.exitcode for child in children]
-    for child in children:
-        child.kill()
-    said = ''.join(log.read_text(encoding='utf-8') for log in logs)
-    assert not any(code != 0 for code in codes), \
-        f'ended with {codes}:\n{said[-4000:]}'
-    return said
-
-
-def _child(function, folder, log, variables):
-    with open(log, 'w', encoding='utf-8') as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    # pytest's capture would keep them otherwise.
-    sys.stdout, sys.stderr = (
-        os.fdopen(descriptor, 'w', closefd=False,
-            encoding='utf-8') for descriptor in (1, 2))
-    os.chdir(folder)
-    os.environ.update(variables, CUDA_VISIBLE_DEVICES='')
-    torch.set_num_threads(1)
-    code = 1
-    try:
-        function()
-        code = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        if processes > 1 else {} for rank in range(processes)]
+    return run_forks(tool, folder, environments, timeout=TIMEOUT)
 
 
 def losses(log):

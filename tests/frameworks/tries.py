@@ -4,7 +4,8 @@ import re
 import numpy as np
 import torch
 
-from tests.frameworks.harness import losses, run_forks
+from tests.forks import run_forks
+from tests.frameworks.harness import TIMEOUT, losses
 
 EMA = '''
 custom_hooks = [dict(type='EMAHook', momentum=0.5)]
@@ -43,7 +44,7 @@ class Tries:
         checkpoint = str(runs.checkpoint(config))
         path = runs.saved_config(config)
         run_forks(lambda: self.infer(path, checkpoint, str(runs.image)),
-                  runs.folder)
+                  runs.folder, timeout=TIMEOUT)
 
     def test_resume(self, runs, config):
         work_dir, _ = runs.train(config)

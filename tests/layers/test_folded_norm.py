@@ -3,13 +3,13 @@ import copy
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 import torch.nn as nn
 import torch.nn.functional as F
 
 from mmacda.layers import folded_norm
 from mmacda.layers.folded_norm import fold_norm, moments
 from mmacda.testing.cases import relative_error
+from tests import fresh
 
 LAYOUTS = dict(contiguous=torch.contiguous_format,
                channels_last=torch.channels_last)
@@ -91,10 +91,11 @@ def test_chunks_add_up(monkeypatch, layout):
     assert relative_error(product, expected) < 1e-5
 
 
-def _work(rank, maps, weight, state, port, queue):
+def work(rank, folder):
+    """One of two processes; leaves what it computed in a file."""
     torch.distributed.init_process_group(
-        'gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank,
-        world_size=2)
+        'gloo', init_method=f'file://{folder}/init', rank=rank, world_size=2)
+    maps, weight, state = torch.load(f'{folder}/inputs.pth')
     norm = nn.SyncBatchNorm(12)
     norm.load_state_dict(state)
     part = maps[:1] if rank == 0 else maps[1:]
@@ -104,40 +105,24 @@ def _work(rank, maps, weight, state, port, queue):
     output = F.conv2d(part, matrix[:, :-1, None, None], matrix[:, -1])
     grads = torch.autograd.grad(output.pow(3).sum(),
                                 (part, weight, norm.weight, norm.bias))
-    queue.put((rank, [output.detach().numpy()] +
-               [g.numpy() for g in grads] +
-               [norm.running_mean.numpy(), norm.running_var.numpy()]))
-    torch.distributed.destroy_process_group()
+    torch.save([output.detach(), *grads, norm.running_mean, norm.running_var],
+               f'{folder}/{rank}.pth')
 
 
-def test_processes_share_the_statistics_of_a_sync_batch_norm():
+def test_processes_share_the_statistics_of_a_sync_batch_norm(tmp_path):
     """Two processes with one and two images: as one with all three."""
-    import socket
-    with socket.socket() as server:
-        server.bind(('127.0.0.1', 0))
-        port = server.getsockname()[1]
     maps, weight, norm = draw(), torch.randn(12, 9, 1, 1), make_norm()
-    # Not forked of this process, whose autograd may have threads by now.
-    context = mp.get_context('forkserver')
-    context.set_forkserver_preload([__name__])
-    queue = context.Queue()
-    workers = [
-        context.Process(target=_work, args=(rank, maps, weight,
-                                            norm.state_dict(), port, queue))
-        for rank in range(2)
-    ]
-    for worker in workers:
-        worker.start()
-    results = dict(queue.get(timeout=180) for _ in workers)
-    for worker in workers:
-        worker.join()
+    torch.save((maps, weight, norm.state_dict()), tmp_path / 'inputs.pth')
+    fresh.run_together([
+        f'from {__name__} import work; work({rank}, {str(tmp_path)!r})'
+        for rank in range(2)])
     whole = maps.clone().requires_grad_()
     weight.requires_grad_()
     output = norm(F.conv2d(whole, weight))
     grads = torch.autograd.grad(output.pow(3).sum(),
                                 (whole, weight, norm.weight, norm.bias))
     first, second = (
-        [torch.from_numpy(a) for a in results[rank]] for rank in range(2))
+        torch.load(tmp_path / f'{rank}.pth') for rank in range(2))
     assert relative_error(torch.cat((first[0], second[0])), output) < 1e-5
     assert relative_error(torch.cat((first[1], second[1])), grads[0]) < 1e-4
     for n, grad in enumerate(grads[1:], 2):  # as DDP adds them

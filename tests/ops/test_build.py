@@ -1,7 +1,6 @@
 """The compiled library: faults of compilers, of the cache and of settings."""
 import io
 import logging
-import multiprocessing
 import os
 import shutil
 import stat
@@ -12,6 +11,8 @@ import pytest
 from mmacda.ops import build
 from mmacda.ops.backends import choose_backend, native
 from mmacda.ops.backends.native import limits
+
+from tests.forks import run_forks
 
 from .test_native import assert_near, exact, make_case, needs_library, run
 
@@ -87,25 +88,10 @@ def test_a_compiler_that_refuses_cpu_flags(fresh, monkeypatch):
         run(tensors, bases, geometry), exact(tensors, bases, geometry))
 
 
-def build_in_child(queue):
-    queue.put(build.build()[0].name)
-
-
 @needs_library
 def test_many_processes_build_at_once(fresh):
-    context = multiprocessing.get_context('fork')
-    queue = context.Queue()
-    children = [
-        context.Process(target=build_in_child, args=(queue, ))
-        for _ in range(4)
-    ]
-    for child in children:
-        child.start()
-    names = {queue.get(timeout=120) for _ in children}
-    for child in children:
-        child.join()
-    assert [child.exitcode for child in children] == [0] * 4
-    assert os.listdir(fresh / 'cache' / 'mmacda') == list(names)
+    names = run_forks(lambda: print(build.build()[0].name), fresh, 4 * [{}])
+    assert os.listdir(fresh / 'cache' / 'mmacda') == list(set(names.split()))
 
 
 @needs_library

@@ -13,6 +13,7 @@ from mmacda.datasets.crowd import synthetic_crowd
 from mmacda.datasets.crowd.synthetic_figures import person
 from mmacda.datasets.crowd.synthetic_scene import Canvas, draw_scene
 from tests.crowd_layouts import build_dataset
+from tests.forks import run_forks
 
 SMALL = dict(
     type='SyntheticCrowd',
@@ -137,23 +138,16 @@ def test_is_written_once(root):
         path: path.stat().st_mtime_ns for path in folder.rglob('*')}
 
 
-def write(folder, start):
-    cv2.setNumThreads(0)  # its threads do not survive the fork
-    start.wait()
-    synthetic_crowd.write_synthetic_crowd(
-        folder, dict(train=2, test=1), (64, 64), (2, 5), 0)
-
-
 def test_two_processes_at_once(tmp_path):
-    context = multiprocessing.get_context('fork')
-    start, folder = context.Barrier(2), str(tmp_path / 'crowd')
-    writers = [
-        context.Process(target=write, args=(folder, start)) for _ in range(2)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(120)
-        assert writer.exitcode == 0
+    start = multiprocessing.get_context('fork').Barrier(2, timeout=60)
+    folder = str(tmp_path / 'crowd')
+
+    def write():
+        start.wait()
+        synthetic_crowd.write_synthetic_crowd(
+            folder, dict(train=2, test=1), (64, 64), (2, 5), 0)
+
+    run_forks(write, tmp_path, 2 * [{}])
     assert os.listdir(tmp_path) == ['crowd']  # and no draft is left
     assert len(digests(folder)) == 6
 
