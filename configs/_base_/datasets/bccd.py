@@ -13,7 +13,6 @@ halve = dict(
 train_pipeline = [
     load_image,
     halve,
-    dict(type='RandomCropCrowd', crop_size=192),
     dict(type='RandomFlipCrowd', prob=0.5),
     dict(type='RandomFlipCrowd', prob=0.5, direction='vertical'),
     # A cell is about 50 pixels wide.
