@@ -10,6 +10,8 @@ load_image = dict(
     type='KeepLoaded', transform=dict(type='LoadPicture', upright=False))
 halve = dict(
     type='ResizeCrowd', shorter_side=(240, 240), interpolation='area')
+# Whole pictures: cells that the edge of a picture cuts are mostly not
+# annotated; crops, whose edges cut others, would teach to count those.
 train_pipeline = [
     load_image,
     halve,
