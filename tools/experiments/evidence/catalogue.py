@@ -158,7 +158,7 @@ CELLS = Experiment(
         Row('twin (3x3)', 'counting/ad-resnet-xs-conv_1xb8_bccd.py'),
         Row('ACDA', 'counting/ad-resnet-xs_1xb8_bccd.py'),
         Row('ACDA, biases spread',
-            'counting/ad-resnet-xs-spread_1xb8_bccd.py'),
+            'counting/ad-resnet-xs-spread_1xb8_bccd.py', 2),
         Row('the mean of the training set',
             'counting/ad-resnet-xs_1xb8_bccd.py', 0, 'training_mean'),
     ), COUNTS, (3, 240, 320), {
