@@ -10,8 +10,8 @@ GENERATOR_FORMS: Dict[str, dict] = {
     # A first convolution that sees a pixel's neighbours; the second as above.
     'medium': dict(kernel_size=(3, 1)),
 }
-# What takes the place of convolutions where nobody says otherwise: the
-# cheapest form that gained accuracy in docs/evidence.md.
+# What takes the place of convolutions where nobody says otherwise: of the
+# forms that gained accuracy in docs/evidence.md, the cheapest.
 RECOMMENDED_CONV: dict = dict(type='ACDAConv', atom_generator='medium')
 CONVS = 'conv1.weight', 'conv2.weight'  # of a generator, in files
 
