@@ -72,8 +72,9 @@ def tell_form(generator: Any, weights: Mapping[str, Any],
 
 def _kernels(weights: Mapping[str, Any], prefix: str) -> List[int]:
     """Of both convolutions, or fewer where one is missing or strange."""
-    shapes = [getattr(weights.get(prefix + name), 'shape', ())
-              for name in CONVS]
+    shapes: List[Any] = [
+        getattr(weights.get(prefix + name), 'shape', ()) for name in CONVS
+    ]
     return [int(shape[-1]) for shape in shapes if len(shape) == 4]
 
 
