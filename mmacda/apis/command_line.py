@@ -6,6 +6,7 @@ One whose main argument is pictures takes the model as ``--config CONFIG
 being. ``--out`` is a file to write, ``--out-dir`` a folder.
 """
 import os.path as osp
+import re
 from argparse import (SUPPRESS, Action, ArgumentParser, ArgumentTypeError,
                       Namespace, RawDescriptionHelpFormatter)
 from contextlib import nullcontext
@@ -183,8 +184,14 @@ def add_model_options(parser: ArgumentParser,
                         help=_help('checkpoint'))
 
 
+_DICT = re.compile(r'\bdict\(|\{')
+
+
 class _ConfigOptions(DictAction):
-    """MMEngine's, which ends in a traceback without an equals sign."""
+    """MMEngine's, which ends in a traceback without an equals sign.
+
+    Of a dict it makes a list of strings or recurses without an end.
+    """
 
     def __call__(self, parser: ArgumentParser, namespace: Namespace,
                  values: Any, option_string: Optional[str] = None) -> None:
@@ -192,6 +199,12 @@ class _ConfigOptions(DictAction):
             if not value.partition('=')[0] or '=' not in value:
                 parser.error(f'{option_string} takes KEY=VALUE, but got '
                              f'{value!r}')
+            key, _, entry = value.partition('=')
+            if _DICT.search(entry):
+                parser.error(
+                    f'{option_string} {key} takes numbers, strings, lists and '
+                    f'tuples, but got {entry!r}: give the entries of a dict '
+                    f'one by one, as in {key}.type=NAME')
         try:
             super().__call__(parser, namespace, values, option_string)
         except Exception as error:  # brackets that do not close

@@ -1,14 +1,16 @@
 """Whether a checkpoint belongs to a model."""
 import re
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import torch.nn as nn
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from ..layers import AtomGenerator
 from ..layers.bases import tell_difference
 from ..layers.bases_keeper import EXTRA_STATE, BasesKeeper
+from ..layers.generator_forms import tell_form
 
 SHOWN = 3
 
@@ -45,8 +47,9 @@ def check_fit(model: nn.Module, checkpoint: dict, purpose: str) -> None:
         if name in given else f'{name} is missing'
         for name, shape in own.items() if given.get(name) != shape
     ]
+    form = _tell_form(model, checkpoint)
     if own and len(faults) == len(own):
-        _refuse('no weight of it fits', faults)
+        _refuse('no weight of it fits', faults, form)
     if purpose == 'resume':
         faults += [f'{name} is not in the model' for name in given
                    if name not in own]
@@ -56,7 +59,7 @@ def check_fit(model: nn.Module, checkpoint: dict, purpose: str) -> None:
     else:
         faults = []
     if faults:
-        _refuse(f'{len(faults)} of its weights do not fit', faults)
+        _refuse(f'{len(faults)} of its weights do not fit', faults, form)
 
 
 def check_bases(model: nn.Module, checkpoint: dict) -> None:
@@ -72,18 +75,37 @@ def check_bases(model: nn.Module, checkpoint: dict) -> None:
     Raises:
         ValueError: If the bases differ; with the layers and both bases.
     """
-    given = checkpoint.get('state_dict', checkpoint)
-    given = {_without_wrappers(name): value for name, value in given.items()}
+    given = _weights(checkpoint)
     faults = []
     for name, layer in model.named_modules():
         if isinstance(layer, BasesKeeper):
             name = _without_wrappers(name)
-            key = f'{name}.{EXTRA_STATE}' if name else EXTRA_STATE
-            fault = tell_difference(name, layer.bases, given.get(key))
+            fault = tell_difference(
+                name, layer.bases, given.get(_prefix(name) + EXTRA_STATE))
             if fault:
                 faults.append(fault)
     if faults:
         _refuse('its weights belong to other bases', faults)
+
+
+def _tell_form(model: nn.Module, checkpoint: dict) -> Optional[str]:
+    """What to do, where the checkpoint is of another form of generators."""
+    given = _weights(checkpoint)
+    for name, module in model.named_modules():
+        if isinstance(module, AtomGenerator):
+            form = tell_form(module, given, _prefix(_without_wrappers(name)))
+            if form:
+                return form
+    return None
+
+
+def _weights(checkpoint: dict) -> Dict[str, Any]:
+    given = checkpoint.get('state_dict', checkpoint)
+    return {_without_wrappers(name): value for name, value in given.items()}
+
+
+def _prefix(name: str) -> str:
+    return f'{name}.' if name else ''
 
 
 def _without_wrappers(name: str) -> str:
@@ -120,8 +142,9 @@ def _part(name: str) -> str:
     return name.split('.', 1)[0]
 
 
-def _refuse(what: str, faults: List[str]) -> None:
+def _refuse(what: str, faults: List[str], form: Optional[str] = None) -> None:
     shown = '; '.join(faults[:SHOWN])
     rest = f'; and {len(faults) - SHOWN} more' if len(faults) > SHOWN else ''
+    advice = f'. In short, {form}' if form else ''
     raise ValueError(f'the checkpoint is of another model: {what} '
-                     f'({shown}{rest})')
+                     f'({shown}{rest}){advice}')

@@ -16,6 +16,7 @@ from ..ops.tracing import hides_sizes, is_symbolic
 from ..registry_types import plain_init_cfg
 from .arguments import (check_counts, check_input, check_kernel_size,
                         check_padded_size, check_padding_mode)
+from .generator_forms import tell_form
 
 
 class GeneratorConv2d(_ConvNd):
@@ -221,6 +222,12 @@ class AtomGenerator(BaseModule):
         weight.zero_()
         bias.copy_(coefficients)
         self.bias_spread = 0.  # init_weights is to keep these
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        form, error_msgs = tell_form(self, state_dict, prefix), args[-1]
+        if form and form not in error_msgs:
+            error_msgs.insert(0, form)  # once for all layers
 
     def check_input(self, x: Tensor) -> None:
         """Raise TypeError or ValueError if x cannot be an input."""

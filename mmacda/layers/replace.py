@@ -6,7 +6,7 @@ import torch.nn as nn
 from mmengine.registry import MODELS
 
 from .acda_conv import ACDAConv
-from .generator_forms import LIGHT_CONV
+from .generator_forms import RECOMMENDED_CONV
 from .projection import project_conv
 from .replace_choice import compile_patterns, why_impossible, why_unwanted
 from .replace_report import ConvRecord, ReplaceReport
@@ -53,7 +53,7 @@ class Replacement(NamedTuple):
 
 
 def replace_convs(model: nn.Module,
-                  conv_cfg: dict = LIGHT_CONV,
+                  conv_cfg: dict = RECOMMENDED_CONV,
                   include: Any = None,
                   exclude: Any = None,
                   predicate: Optional[Callable[[str, nn.Conv2d],
@@ -71,8 +71,10 @@ def replace_convs(model: nn.Module,
 
     Args:
         model (nn.Module): Changed in place.
-        conv_cfg (dict): Type and options of the new layers.
-            Default: dict(type='ACDAConv', atom_generator='light').
+        conv_cfg (dict): Type and options of the new layers. A generator
+            reads all channels: for grouped and depthwise convolutions
+            'light' spares most of the cost.
+            Default: dict(type='ACDAConv', atom_generator='medium').
         include (str | Sequence[str], optional): Regular expressions, searched
             in the dotted names: only what one of them matches is replaced,
             stems and frozen convolutions included. Default: None.
@@ -100,7 +102,7 @@ def replace_convs(model: nn.Module,
 
 def replace_and_keep(
         model: nn.Module,
-        conv_cfg: dict = LIGHT_CONV,
+        conv_cfg: dict = RECOMMENDED_CONV,
         include: Any = None,
         exclude: Any = None,
         predicate: Optional[Callable[[str, nn.Conv2d], bool]] = None,

@@ -10,14 +10,14 @@ from mmengine.registry import MODELS
 from mmengine.runner import load_checkpoint
 
 from ..checkpoints import training_checkpoints_allowed
-from ..layers.generator_forms import LIGHT_CONV
+from ..layers.generator_forms import RECOMMENDED_CONV
 from ..layers.replace import replace_convs
 from .quiet_init import init_quietly
 
 
 @MODELS.register_module()
 def ReplaceConvs(model: dict,
-                 conv_cfg: dict = LIGHT_CONV,
+                 conv_cfg: dict = RECOMMENDED_CONV,
                  include: Any = None,
                  exclude: Any = None,
                  predicate: Any = None,
@@ -41,7 +41,7 @@ def ReplaceConvs(model: dict,
             backbone: an outer model's ``init_cfg`` reaches into it.
         conv_cfg (dict): See :func:`mmacda.layers.replace_convs`, as for
             ``include``, ``exclude``, ``predicate`` and ``init``.
-            Default: dict(type='ACDAConv', atom_generator='light').
+            Default: dict(type='ACDAConv', atom_generator='medium').
         include (str | Sequence[str], optional): Default: None.
         exclude (str | Sequence[str], optional): Default: None.
         predicate (Callable, optional): Default: None.

@@ -131,6 +131,15 @@ def test_options_of_a_config(refused, option):
     assert '--cfg-options' in refused(parser, '--cfg-options', option)
 
 
+@pytest.mark.parametrize('entry', [
+    "dict(type='ACDAConv', scales=(3, 5))", '{a: 1, b: 2}', '[dict(a=1)]'])
+def test_a_dict_among_options_is_told_how_to_write(refused, entry):
+    parser = CommandParser('A tool.')
+    add_cfg_options(parser)
+    said = refused(parser, '--cfg-options', f'model.conv_cfg={entry}')
+    assert 'as in model.conv_cfg.type=NAME' in said
+
+
 @pytest.mark.parametrize('name, kept', [
     ('w.pth', 'checkpoint'), ('link', 'checkpoint'), ('c.py', 'config')])
 def test_the_model_is_never_written_over(refused, tmp_path, name, kept):

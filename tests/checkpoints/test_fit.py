@@ -104,10 +104,10 @@ def test_models_without_weights():
 
 class Adaptive(nn.Module):
 
-    def __init__(self, scales=(3, 5)):
+    def __init__(self, scales=(3, 5), **options):
         super().__init__()
         self.backbone = nn.Sequential(
-            nn.ReLU(), ACDAConv(4, 4, 3, scales=scales))
+            nn.ReLU(), ACDAConv(4, 4, 3, scales=scales, **options))
 
 
 @pytest.mark.parametrize('prefix', ('', 'module.'))
@@ -125,3 +125,13 @@ def test_other_bases_of_equal_shapes(prefix, wrapped):
             with pytest.raises(ValueError, match='for backbone.1: .*3, 7.*5'):
                 check_bases(model, checkpoint)
     check_bases(Adaptive(), weights(Model()))
+
+
+@pytest.mark.parametrize('prefix', ('', 'module.'))
+def test_another_form_of_generators(prefix):
+    form = dict(atom_generator='light')
+    given = {prefix + k: v for k, v in weights(Adaptive(**form)).items()}
+    check_fit(Adaptive(**form), dict(STATE, state_dict=given), 'resume')
+    for purpose in ('test', 'resume'):
+        with pytest.raises(ValueError, match="set atom_generator='light'"):
+            check_fit(Adaptive(), dict(STATE, state_dict=given), purpose)

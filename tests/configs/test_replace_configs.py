@@ -72,6 +72,11 @@ def check(config, checkpoint, scope, layers):
     model.load_state_dict(checkpoint['state_dict'])
     found = [m for m in model.modules() if isinstance(m, ACDAConv)]
     assert len(found) == layers
+    # Where a convolution does few channels, the cheapest generator.
+    assert all(m.atom_generator.conv1.kernel_size == (1, 1) for m in found
+               if m.groups > 1)
+    if 'resnet50' in config:
+        assert all(m.atom_generator.conv1.kernel_size == (3, 3) for m in found)
     assert all(p.isfinite().all() for p in model.parameters())
     assert checkpoint['meta']['iter'] == 2
 
@@ -155,6 +160,7 @@ def test_nafnet(pairs, tmp_path, monkeypatch):
         key for key in weights if key.endswith('atom_generator.conv1.weight')
     ]
     assert len(generators) == 2 + 2 + 4 + 8 + 12 + 2 + 2 + 2 + 2
+    assert all(weights[key].shape[2:] == (1, 1) for key in generators)
     loads = Config.fromfile(CONFIGS / config).train_dataloader.dataset.pipeline
     assert [step.channel_order for step in loads[:2]] == ['rgb', 'rgb']
 

@@ -1,12 +1,15 @@
 """A form of generator is one word, wherever options of a layer pass."""
 import inspect
+import re
 
 import pytest
 import torch
 import torch.nn as nn
+from mmengine.registry import MODELS
+from mmengine.runner.checkpoint import load_state_dict
 
 from mmacda.layers import ACDAConv, replace_convs
-from mmacda.layers.generator_forms import GENERATOR_FORMS, LIGHT_CONV
+from mmacda.layers.generator_forms import GENERATOR_FORMS, RECOMMENDED_CONV
 from mmacda.layers.on_the_fly import why_plain
 from mmacda.models import (ACDALeNet, ACDARestorer, AdResNet, ReplaceConvs)
 
@@ -20,7 +23,7 @@ def kernels(model):
             for m in model.modules() if isinstance(m, ACDAConv)}
 
 
-LIGHT = kernels(ACDAConv(4, 4, 3, atom_generator='light'))
+LIGHT, MEDIUM = {(1, 1)}, {(3, 1)}
 
 
 @pytest.mark.parametrize('word, expected', [('light', (1, 1)),
@@ -61,14 +64,36 @@ def test_defaults():
     assert kernels(ACDARestorer(num_blocks=1, acda_cfg=authors)) == {(3, 3)}
 
 
-def test_replaced_convolutions_are_light():
+def test_replaced_convolutions_are_medium():
     model = nn.Sequential(nn.Conv2d(8, 8, 3), nn.Conv2d(8, 4, 5))
     replace_convs(model)
-    assert kernels(model) == LIGHT
+    assert kernels(model) == MEDIUM
+    built = MODELS.build(
+        dict(type='WithReplacedConvs', original=ACDALeNet, conv_type='conv'))
+    assert kernels(built) == MEDIUM
     for function in (replace_convs, ReplaceConvs):
         default = inspect.signature(function).parameters['conv_cfg'].default
-        assert default == LIGHT_CONV
-    assert LIGHT_CONV == dict(type='ACDAConv', atom_generator='light')
+        assert default == RECOMMENDED_CONV
+
+
+@pytest.mark.parametrize('made, words', [
+    ('light', "of 1x1 and 1x1 .* has 3x3 and 1x1 .* set "
+     "atom_generator='light', which is dict\\(kernel_size=1\\),"),
+    (None, r'of 3x3 and 3x3 .* set atom_generator=dict\(kernel_size=3\) w'),
+    (dict(kernel_size=(1, 5)), r'atom_generator=dict\(kernel_size=\(1, 5\)\)'),
+], ids=str)
+def test_a_checkpoint_of_another_form_says_which(made, words, capsys):
+    def net(form):
+        return nn.Sequential(
+            *(ACDAConv(4, 4, 3, atom_generator=form) for _ in range(2)))
+
+    given, model = net(made).state_dict(), net('medium')
+    with pytest.raises(RuntimeError, match=words) as failure:
+        model.load_state_dict(given)
+    assert str(failure.value).count('set atom_generator') == 1
+    load_state_dict(model, given)  # MMEngine's, which goes on
+    assert re.search(words, capsys.readouterr().out)
+    net(made).load_state_dict(given)
 
 
 @pytest.mark.parametrize('given, error, words', [
