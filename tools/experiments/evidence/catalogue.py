@@ -185,7 +185,7 @@ CITY100 = Experiment(
     })
 
 CROWDS = Experiment(
-    'crowds', 'Drawn crowds at their full schedule', (
+    'crowds', 'Drawn crowds', (
         Row('twin (3x3)', 'counting/ad-resnet-s-conv_synthetic.py', 1),
         Row('ACDA', 'counting/ad-resnet-s_synthetic.py', 1),
         Row('the mean of the training set',
