@@ -109,6 +109,8 @@ RESIDUAL = Experiment(
         Row('twin (3x3)', 'ad_resnet/ad-resnet-xs-conv_1xb64_cifar10-jpeg.py'),
         Row('twin, widened to the FLOPs of 3x3 3x3',
             'ad_resnet/ad-resnet-xs-conv-wide_1xb64_cifar10-jpeg.py', 1),
+        Row('twin, deepened to the FLOPs of 3x3 3x3',
+            'ad_resnet/ad-resnet-xs-conv-deep_1xb64_cifar10-jpeg.py', 1),
         Row('ACDA, generator 1x1 1x1 (light)',
             'ad_resnet/ad-resnet-xs-light_1xb64_cifar10-jpeg.py'),
         Row('ACDA, generator 3x3 1x1',
@@ -156,7 +158,7 @@ CELLS = Experiment(
         Row('twin (3x3)', 'counting/ad-resnet-xs-conv_1xb8_bccd.py'),
         Row('ACDA', 'counting/ad-resnet-xs_1xb8_bccd.py'),
         Row('ACDA, biases spread',
-            'counting/ad-resnet-xs-spread_1xb8_bccd.py'),
+            'counting/ad-resnet-xs-spread_1xb8_bccd.py', 2),
         Row('the mean of the training set',
             'counting/ad-resnet-xs_1xb8_bccd.py', 0, 'training_mean'),
     ), COUNTS, (3, 240, 320), {
@@ -165,10 +167,15 @@ CELLS = Experiment(
         'BCCD, with JPEGImages, Annotations and ImageSets, in data/'
     }, ('72 test photographs with 0 to 21 cells, 11.2 in the mean.', ))
 
+# In place of the light generator, which restorers have.
+MEDIUM = {'model.generator.acda_cfg': dict(atom_generator='medium')}
+
 CITY100 = Experiment(
     'city100', 'City100, iPhone X: real super-resolution, 10 test pairs', (
         Row('twin (3x3)', 'real_sr/acda-restorer-conv_city100.py'),
         Row('ACDA', 'real_sr/acda-restorer_city100.py'),
+        Row('ACDA, generator 3x3 1x1', 'real_sr/acda-restorer_city100.py', 1,
+            tag='g31', overrides=MEDIUM),
         Row('the low-resolution input', 'real_sr/acda-restorer_city100.py', 0,
             'unchanged_input'),
     ), RESTORATION, (3, 96, 96), {
@@ -178,7 +185,7 @@ CITY100 = Experiment(
     })
 
 CROWDS = Experiment(
-    'crowds', 'Drawn crowds at their full schedule', (
+    'crowds', 'Drawn crowds', (
         Row('twin (3x3)', 'counting/ad-resnet-s-conv_synthetic.py', 1),
         Row('ACDA', 'counting/ad-resnet-s_synthetic.py', 1),
         Row('the mean of the training set',
@@ -190,6 +197,9 @@ DENOISING = Experiment(
         Row('twin (3x3)',
             'denoising/acda-restorer-conv_photographs-noise.py', 1),
         Row('ACDA', 'denoising/acda-restorer_photographs-noise.py', 1),
+        Row('ACDA, generator 3x3 1x1',
+            'denoising/acda-restorer_photographs-noise.py', 2, tag='g31',
+            overrides=MEDIUM),
         Row('ACDA + VDNet', 'denoising/acda-vdn_photographs-noise.py', 2),
         Row('the noisy input', 'denoising/acda-restorer_photographs-noise.py',
             0, 'unchanged_input'),
