@@ -11,7 +11,6 @@ import pytest
 from mmacda.ops import build
 from mmacda.ops.backends import choose_backend, native
 from mmacda.ops.backends.native import limits
-
 from tests.forks import run_forks
 
 from .test_native import assert_near, exact, make_case, needs_library, run
