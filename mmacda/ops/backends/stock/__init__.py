@@ -224,7 +224,8 @@ def backward(grad_output: Tensor, x: Tensor, alpha: Tensor,
             continue
         datoms = patches.correlate(chunk, dz)
         if grad_bases is not None:
-            grad_bases.addmm_(
+            # Not addmm_: with one basis cuBLASLt refuses it.
+            grad_bases += torch.mm(
                 plan.coefficients(chunk).t(), datoms.flatten(0, 1))
         if grad_alpha is not None:
             plan.decompose(datoms, chunk, grad_alpha)
