@@ -10,6 +10,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import torch
 
@@ -48,8 +49,16 @@ def pytest_runtest_setup(item):
         found = version('triton')
     except PackageNotFoundError:
         pytest.skip('Triton is not installed')
-    if int(found.split('.')[0]) < 3:
+    if _numbers(found) < (3, 0):
         pytest.skip(f'Triton {found} has no such interpreter')
+    if _numbers(found) < (3, 7) and _numbers(np.__version__) >= (2, 5):
+        pytest.skip(f'the interpreter of Triton {found} takes arrays of one '
+                    f'element for numbers, which NumPy {np.__version__} ends')
+
+
+def _numbers(text: str) -> tuple:
+    """Major and minor version."""
+    return tuple(map(int, text.split('.')[:2]))
 
 
 @pytest.hookimpl(tryfirst=True)
