@@ -1,4 +1,4 @@
-"""The backend that serves every device, on a GPU: its products are cuBLAS's."""
+"""The backend that serves every device, on a GPU, where cuBLAS multiplies."""
 from functools import partial
 
 import pytest

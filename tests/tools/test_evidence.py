@@ -1,5 +1,6 @@
 """The runner of the evidence: resumable, and honest in its tables."""
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from mmengine.config import Config
 from scipy import stats
 
+from tests import fresh
 from tools.experiments import records
 from tools.experiments.evidence import __main__ as command
 from tools.experiments.evidence import training
@@ -117,6 +119,39 @@ def test_missing_data_is_named_and_the_rest_goes_on(run, monkeypatch):
     assert len(list(run.records.glob('digits_*.json'))) == 1
 
 
+def test_a_pattern_chooses_trainings(run):
+    run('--seeds', '2', '--only', 'crowds_*', '*adaptive*')
+    assert not list(run.records.glob('*'))
+    run('--seeds', '2', '--only', 'no-such', '*_seed1', '--no-tables')
+    assert [path.stem[-5:] for path in run.records.glob('*')] == ['seed1']
+
+
+@pytest.mark.long
+def test_trainings_side_by_side(tmp_path):
+    """The data are drawn once; what fails is named and the rest trained."""
+    small = ['test_dataloader.dataset.indices=2']
+    for loader in ('train', 'val', 'test'):
+        prefix = f'{loader}_dataloader.dataset.'
+        small += [f'{prefix}data_root={tmp_path}/data',
+                  f'{prefix}image_size=(128, 128)',
+                  f'{prefix}num_images.train=9', f'{prefix}num_images.test=2']
+    stuck = tmp_path / 'out/crowds_ad-resnet-s_synthetic_budget0.001_seed1'
+    stuck.mkdir(parents=True)
+    (stuck / 'digest').write_text('of another config', encoding='utf-8')
+    done = fresh.run(
+        '-m', 'tools.experiments.evidence', '--experiment', 'crowds',
+        '--budget', '0.001', '--records', tmp_path / 'records', '--out',
+        tmp_path / 'out', '--jobs', '2', '--seeds', '2', '--only',
+        'crowds_ad-resnet-s_*', '*_mean_*', '--cfg-options', *small)
+    assert done.returncode == 1
+    assert f'1 of 3 trainings failed: {stuck.name}' in done.stderr
+    found = records.read_records(str(tmp_path / 'records'), 'crowds')
+    assert [r['row'] for r in found] == ['ACDA',
+                                         'the mean of the training set']
+    assert [r['threads'] for r in found] == [max(1, os.cpu_count() // 2)] * 2
+    assert done.stdout.count(' 2/11') == 1
+
+
 @pytest.mark.parametrize('name, budget, expected', [
     ('lenet/lenet_1xb64_cifar10-jpeg.py', 0.3, (3, 120, 3, 1, 1)),
     ('lenet/lenet_1xb64_cifar10-jpeg.py', 2, (20, 800, 20, 1, 1)),
@@ -154,7 +189,8 @@ def test_pairs_of_the_most_telling_rows_come_first():
 
 
 def make_record(row, seed, top1):
-    known = dict(parameters=10, flops=2_000_000, cpu_seconds=5.)
+    known = dict(
+        parameters=10, flops=2_000_000, cpu_seconds=5., device='cpu')
     return {**dict.fromkeys(records.KEYS), 'row': row, 'seed': seed,
             'metrics': {'accuracy/top1': top1}, **known}
 
@@ -173,6 +209,18 @@ def test_the_comparison_is_that_of_a_paired_t_test():
             f'{interval.high:+.2f}) | 10 | 2.0 M | 5 |') in text
     assert text.startswith('| adaptive | 5 |')
     assert paired(np.array([1.]), np.array([3.]), 1) == '-2.0'
+
+
+def test_trainings_on_a_gpu_are_counted_and_not_timed():
+    found = [make_record('plain', seed, 90.) for seed in range(3)]
+    for record in found[1:]:
+        record.update(device='cuda', cpu_seconds=100.)
+    texts = [markdown(make_table(DIGITS, records, 1.)).splitlines()[-1]
+             for records in (found, found[1:])]
+    assert texts[0].startswith('| plain | 3 (2 on CUDA) | 10.00 ± 0.00 |')
+    assert texts[0].endswith('| 2.0 M | 5 |')
+    assert texts[1].startswith('| plain | 2 on CUDA |')
+    assert texts[1].endswith('| 2.0 M |  |')
 
 
 def test_a_section_of_a_document_is_replaced(tmp_path):

@@ -109,9 +109,7 @@ def once(training: Training,
         flops=outcome.flops,
         seconds=time.time() - start,
         cpu_seconds=time.process_time() - cpu,
-        threads=_threads(),
-        versions=records.versions(),
-        machine=records.processor())
+        **records.circumstances())
     records.write_record(path, record)
     return record
 
@@ -155,8 +153,3 @@ def _begin(work_dir: str, digest: str, fresh: bool) -> bool:
     with whole_file(path, 'w') as file:
         file.write(digest)
     return goes_on
-
-
-def _threads() -> int:
-    import torch
-    return torch.get_num_threads()

@@ -8,14 +8,14 @@ import json
 import os.path as osp
 import platform
 from glob import escape, glob
-from typing import Dict, List
+from typing import Any, Dict, List
 
 import mmengine.fileio
 from mmengine.config import Config
 
 KEYS = ('experiment', 'row', 'config', 'overrides', 'budget', 'seed',
         'digest', 'metrics', 'curves', 'parameters', 'flops', 'seconds',
-        'cpu_seconds', 'threads', 'versions', 'machine')
+        'cpu_seconds', 'threads', 'versions', 'machine', 'device')
 
 
 def digest(cfg: Config) -> str:
@@ -52,6 +52,17 @@ def processor() -> str:
     except OSError:
         pass
     return platform.machine()
+
+
+def circumstances() -> Dict[str, Any]:
+    """With what a training runs here: the last entries of its record."""
+    import torch
+    from mmengine.device import get_device
+    return dict(
+        threads=torch.get_num_threads(),
+        versions=versions(),
+        machine=processor(),
+        device=get_device())
 
 
 def write_record(path: str, record: dict) -> None:

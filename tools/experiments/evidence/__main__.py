@@ -9,8 +9,10 @@ import tools.begin  # noqa: F401  before what takes seconds
 
 import os
 import os.path as osp
+import sys
 from argparse import Namespace
-from typing import Iterator, List, Tuple
+from fnmatch import fnmatchcase
+from typing import Iterator, List, NamedTuple, Tuple
 
 from rich.console import Console
 
@@ -21,8 +23,9 @@ from tools.experiments import records
 from .baselines import measure
 from .catalogue import EXPERIMENTS, Experiment, Row
 from .document import budgets, write_document
+from .side_by_side import train_side_by_side
 from .tables import draw, make_table, markdown
-from .training import ROOT, prepare, train
+from .training import ROOT, prepare, train, write_data
 
 
 def missing_data(experiment: Experiment) -> List[str]:
@@ -50,8 +53,19 @@ def stem(experiment: Experiment, row: Row, seed: int, budget: float) -> str:
     return f'{experiment.name}_{config}_budget{budget:g}_seed{seed}'
 
 
-def run(experiments: List[Experiment], args: Namespace) -> None:
-    """Train what has no record yet.
+class Training(NamedTuple):
+    """One that has no record yet."""
+
+    experiment: Experiment
+    row: Row
+    seed: int
+    name: str
+    path: str  # of its record
+
+
+def pending(experiments: List[Experiment],
+            args: Namespace) -> Iterator[Training]:
+    """What has no record yet.
 
     Raises:
         ValueError: If a record is of another config.
@@ -59,20 +73,27 @@ def run(experiments: List[Experiment], args: Namespace) -> None:
     for experiment, row, seed in order(
             experiments, args.seeds, args.depth):
         name = stem(experiment, row, seed, args.budget)
+        if not any(fnmatchcase(name, pattern) for pattern in args.only):
+            continue
         path = osp.join(args.records, f'{name}.json')
-        work_dir = osp.join(args.out, name)
         if osp.exists(path):
-            cfg = prepare(row, seed, args.budget, work_dir, args.cfg_options)
+            cfg = prepare(row, seed, args.budget, name, args.cfg_options)
             if records.read_record(path)['digest'] != records.digest(cfg):
                 raise ValueError(f'{path} is the record of another config: '
                                  'remove it or choose other --records')
             continue
+        yield Training(experiment, row, seed, name, path)
+
+
+def run(experiments: List[Experiment], args: Namespace) -> None:
+    """Train what has no record yet, one after another."""
+    for experiment, row, seed, name, path in pending(experiments, args):
         print(f'--- {name}', flush=True)
         function = measure if row.baseline else train
         records.write_record(
             path,
-            function(experiment, row, seed, args.budget, work_dir,
-                     args.cfg_options))
+            function(experiment, row, seed, args.budget,
+                     osp.join(args.out, name), args.cfg_options))
 
 
 def report(experiment: Experiment, args: Namespace, console: Console) -> None:
@@ -117,6 +138,19 @@ def make_parser() -> CommandParser:
     parser.add_argument(
         '--threads', type=int, default=0, help='default: as many as cores')
     parser.add_argument(
+        '--jobs',
+        type=int,
+        default=1,
+        help='trainings at a time, each a process of its own; of several, '
+        'every one has its share of the cores as threads')
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        default=['*'],
+        metavar='PATTERN',
+        help='trainings whose name, that of the record, matches: '
+        "'residual_ad-resnet-xs_*' 'cifar_*_seed0'")
+    parser.add_argument(
         '--records',
         default=osp.join(ROOT, 'benchmarks', 'evidence'),
         help='folder of the records')
@@ -129,6 +163,11 @@ def make_parser() -> CommandParser:
         action='store_true',
         dest='only_print',
         help='train nothing, print what there is')
+    parser.add_argument(
+        '--no-tables',
+        action='store_false',
+        dest='tables',
+        help='train, and print and draw nothing')
     parser.add_argument(
         '--markdown', action='store_true', help='tables as Markdown')
     parser.add_argument(
@@ -146,7 +185,23 @@ def check(parser: CommandParser, args: Namespace) -> Namespace:
         parser.error('--budget must be above 0')
     if args.threads < 0:
         parser.error('--threads must be at least 1')
+    if args.jobs < 1:
+        parser.error('--jobs must be at least 1')
     return args
+
+
+def run_side_by_side(trainings: List[Training], args: Namespace) -> None:
+    """Train several at once, by calls like this one that train one each."""
+    for training in {t.experiment.name: t for t in trainings}.values():
+        write_data(prepare(training.row, training.seed, args.budget,
+                           training.name, args.cfg_options))
+    threads = args.threads or max(1, (os.cpu_count() or 1) // args.jobs)
+    train_side_by_side(
+        [training.name for training in trainings], args.jobs, [
+            *sys.argv[1:], '--jobs', '1', '--threads', str(threads),
+            '--records', osp.abspath(args.records), '--out',
+            osp.abspath(args.out), '--no-tables'
+        ], ROOT)
 
 
 def gather(args: Namespace) -> None:
@@ -165,8 +220,11 @@ def gather(args: Namespace) -> None:
                 print(f'{experiment.name} is left out. ' + '\n'.join(missing))
             else:
                 ready.append(experiment)
-        run(ready, args)
-    for experiment in chosen:
+        if args.jobs == 1:
+            run(ready, args)
+        else:
+            run_side_by_side(list(pending(ready, args)), args)
+    for experiment in chosen if args.tables else ():
         report(experiment, args, console)
 
 

@@ -214,6 +214,9 @@ PHOTOGRAPHS_X4 = Experiment(
     'x4', 'Photographs, x4: blur that varies over the picture', (
         Row('twin (3x3)', 'real_sr/acda-restorer-conv_photographs-x4.py', 1),
         Row('ACDA', 'real_sr/acda-restorer_photographs-x4.py', 1),
+        Row('ACDA, generator 3x3 1x1',
+            'real_sr/acda-restorer_photographs-x4.py', 2, tag='g31',
+            overrides=MEDIUM),
         Row('the low-resolution input',
             'real_sr/acda-restorer_photographs-x4.py', 0, 'unchanged_input'),
     ), RESTORATION, (3, 96, 96), {})

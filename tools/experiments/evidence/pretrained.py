@@ -155,8 +155,7 @@ def measure(case: Case, pictures: torch.Tensor, labels: List[int],
         curves=dict(energy=[[i + 1, round(e * 100, 2)]
                             for i, e in enumerate(energies)]),
         parameters=sum(p.numel() for p in model.parameters()), flops=0,
-        seconds=0, cpu_seconds=0, threads=torch.get_num_threads(),
-        versions=records.versions(), machine=records.processor())
+        seconds=0, cpu_seconds=0, **records.circumstances())
 
 
 def make_table(found: List[dict]) -> Table:

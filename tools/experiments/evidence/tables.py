@@ -1,5 +1,5 @@
 """Tables and curves of an experiment, from its records alone."""
-from typing import Dict, List
+from typing import Dict, Iterable, List
 
 import numpy as np
 from rich.table import Table
@@ -41,6 +41,19 @@ def paired(values: np.ndarray, twin: np.ndarray, digits: int) -> str:
     return f'{text} ({mean - half:+.{digits}f} to {mean + half:+.{digits}f})'
 
 
+def number(seeds: Iterable[dict]) -> str:
+    """Of the trainings, and of those that were not on a CPU."""
+    devices = [record['device'].upper() for record in seeds]
+    counts = {d: devices.count(d) for d in sorted(set(devices))}
+    on_others = ', '.join(f'{count} on {device}'
+                          for device, count in counts.items()
+                          if device != 'CPU')
+    total = sum(counts.values())
+    if not on_others:
+        return str(total)
+    return f'{total} ({on_others})' if 'CPU' in counts else on_others
+
+
 def make_table(experiment: Experiment, found: List[dict],
                budget: float) -> Table:
     """Every row with mean, spread, cost and the paired comparison."""
@@ -58,7 +71,7 @@ def make_table(experiment: Experiment, found: List[dict],
     baselines = {row.name for row in experiment.rows if row.baseline}
     for name, seeds in rows.items():
         plain = name in baselines
-        cells = [name, '' if plain else str(len(seeds))]
+        cells = [name, '' if plain else number(seeds.values())]
         shared = [seed for seed in seeds if seed in twin]
         for metric in experiment.metrics.values():
             values = np.array(
@@ -74,10 +87,11 @@ def make_table(experiment: Experiment, found: List[dict],
             table.add_row(*cells, '', '', '')
             continue
         first = next(iter(seeds.values()))
-        seconds = np.mean([r['cpu_seconds'] for r in seeds.values()])
+        seconds = [r['cpu_seconds'] for r in seeds.values()
+                   if r['device'] == 'cpu']
         cells += [
             f'{first["parameters"]:,}', f'{first["flops"] / 1e6:,.1f} M',
-            f'{seconds:,.0f}'
+            f'{np.mean(seconds):,.0f}' if seconds else ''
         ]
         table.add_row(*cells)
     return table

@@ -6,9 +6,9 @@ from typing import Any, Dict, List, Optional
 
 import mmengine.fileio
 import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.registry import DATASETS, DefaultScope
 
 from mmacda.apis.complexity import count_model
 from mmacda.apis.load_model import build_model
@@ -81,6 +81,13 @@ def prepare(row: Row, seed: int, budget: float, work_dir: str,
     return cfg
 
 
+def write_data(cfg: Config) -> None:
+    """Write data sets that are written on first use: once, not by several."""
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        for name in ('train_dataloader', 'test_dataloader'):
+            DATASETS.build(cfg[name].dataset)
+
+
 def train(experiment: Experiment, row: Row, seed: int, budget: float,
           work_dir: str, overrides: Optional[dict] = None) -> dict:
     """Train and test; go on where an earlier call was killed.
@@ -137,9 +144,7 @@ def make_record(experiment: Experiment, row: Row, seed: int, budget: float,
         flops=known.get('flops', 0),
         seconds=known.get('seconds', 0.),
         cpu_seconds=known.get('cpu_seconds', 0.),
-        threads=torch.get_num_threads(),
-        versions=records.versions(),
-        machine=records.processor())
+        **records.circumstances())
 
 
 def check_folder(work_dir: str, fingerprint: str) -> None:
