@@ -27,6 +27,8 @@ TEXT_AS_TEXT = {
     'svg.hashsalt': 'mmacda'
 }
 DPI, SCREEN_DPI = 300, 110  # for papers, and for pages on a screen
+# Factor from which on curves are drawn on a logarithmic axis.
+WIDE = 20
 
 
 def save_figure(figure: Figure, path: str, dpi: int = DPI) -> None:
@@ -95,7 +97,8 @@ def draw_curves(curves: Dict[str, np.ndarray],
     """Training curves: the mean over runs as a line, their range as a band.
 
     The values' axis begins at zero, unless they all lie in its last tenth,
-    as decibels do.
+    as decibels do, or is logarithmic where positive values span more than a
+    factor of twenty.
 
     Args:
         curves (Dict[str, np.ndarray]): Name and values (runs, steps).
@@ -105,8 +108,8 @@ def draw_curves(curves: Dict[str, np.ndarray],
     """
     figure = new_figure(6.4, 4)
     axis = figure.subplots()
-    for n, (colour, (name, values)) in enumerate(
-            zip(COLOURS, curves.items())):
+    for n, (name, values) in enumerate(curves.items()):
+        colour = COLOURS[n % len(COLOURS)]
         steps = np.arange(1, values.shape[1] + 1)
         axis.plot(steps, values.mean(0), DASHES[n % len(DASHES)],
                   color=colour, label=name)
@@ -114,8 +117,12 @@ def draw_curves(curves: Dict[str, np.ndarray],
             steps, values.min(0), values.max(0), color=colour, alpha=0.2)
     axis.set_xlabel(x_label)
     axis.set_ylabel(y_label)
-    drawn = list(curves.values())
-    if min(v.min() for v in drawn) < 0.9 * max(v.max() for v in drawn):
+    least = min(values.min() for values in curves.values())
+    most = max(values.max() for values in curves.values())
+    if 0 < least < most / WIDE:
+        axis.set_yscale('log')
+        axis.yaxis.set_major_formatter('{x:g}')
+    elif least < 0.9 * most:
         axis.set_ylim(bottom=0)
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.grid()

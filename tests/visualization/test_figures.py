@@ -35,6 +35,26 @@ def test_curves_show_mean_and_range():
     assert band[:, 1].max() == 8 and band[:, 1].min() == 2
 
 
+def test_every_curve_is_drawn_in_a_look_of_its_own():
+    values = np.array([[4., 2.]])
+    axis, = figures.draw_curves(
+        {str(n): values + n for n in range(16)}, 'epoch', 'error').axes
+    assert [line.get_label() for line in axis.lines] == [
+        str(n) for n in range(16)]
+    assert len({(line.get_color(), line.get_linestyle())
+                for line in axis.lines}) == 16
+
+
+@pytest.mark.parametrize('least, scale', [(3., 'log'), (8., 'linear'),
+                                          (0., 'linear')])
+def test_values_of_many_magnitudes_have_a_logarithmic_axis(least, scale):
+    values = np.array([[110., 20., least]])
+    axis, = figures.draw_curves({'one': values}, 'epoch', 'MAE').axes
+    assert axis.get_yscale() == scale
+    low, high = axis.get_ylim()
+    assert low <= least and high >= 110
+
+
 def test_scale_maps_of_a_layer_share_their_colours():
     energies = {3: np.full((4, 5), 1.), 5: np.full((4, 5), 3.)}
     figure = coefficient_figures.draw_scale_maps(
