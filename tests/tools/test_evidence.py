@@ -107,6 +107,8 @@ def test_what_was_interrupted_goes_on(run, monkeypatch):
     record = records.read_record(
         str(run.records / 'digits_lenet_digits_budget0.15_seed0.json'))
     assert len(record['curves']['train/loss']) == 8
+    # The kept checkpoint is older than the validation of its epoch.
+    assert len(record['curves']['val/accuracy/top1']) == 2
 
 
 def test_missing_data_is_named_and_the_rest_goes_on(run, monkeypatch):
