@@ -19,7 +19,8 @@ from rich.progress import track
 
 from ..io.files import check_output, check_output_folder, is_same_file
 from .packaged_models import list_models, model_files
-from .run_command import MISUSED, UsageError, run_command  # noqa: F401
+from .run_command import MISUSED, module_call
+from .run_command import UsageError, run_command  # noqa: F401
 
 MODEL = ('config', 'checkpoint')
 REQUIRED, OPTIONAL = 'required', 'optional'
@@ -33,8 +34,8 @@ class CommandParser(ArgumentParser):
     """
 
     def __init__(self, doc: str):
-        super().__init__(
-            description=doc, formatter_class=RawDescriptionHelpFormatter)
+        super().__init__(module_call(), description=doc,
+                         formatter_class=RawDescriptionHelpFormatter)
 
     def format_help(self) -> str:
         """What the tool does and its example, then the usage and the rest."""

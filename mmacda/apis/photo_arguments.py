@@ -80,7 +80,8 @@ class Failures:
     def finish(self) -> int:
         """Say how many there were."""
         if self.number:
+            photos = 'photo' if self.number == 1 else 'photos'
             print(
-                f'error: {self.number} photos could not be used',
+                f'error: {self.number} {photos} could not be used',
                 file=sys.stderr)
         return self.number

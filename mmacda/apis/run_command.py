@@ -68,6 +68,17 @@ def run_command(parser: ArgumentParser,
         _end(f'{parser.prog}: error: {sentence(error)}', code)
 
 
+def module_call() -> Optional[str]:
+    """How a package is called that is run by ``python -m``, else None.
+
+    argparse before Python 3.14 calls them all ``__main__.py``.
+    """
+    spec = getattr(sys.modules['__main__'], '__spec__', None)
+    if spec is None or osp.basename(sys.argv[0]) != '__main__.py':
+        return None
+    return f'python -m {spec.parent}'
+
+
 def _end(line: str, code: int) -> NoReturn:
     print(line, file=sys.stderr, flush=True)
     sys.exit(code)
@@ -155,6 +166,9 @@ def sentence(error: Exception) -> str:
             text = text.replace('None', _missing_layer(error), 1)
     elif _empty_dataset(error):
         text = _empty_dataset(error)
+    elif text.startswith('`epoch_length` must be a positive integer'):
+        text = ('an epoch has no step: there are fewer training samples than '
+                'train_dataloader.batch_size, and drop_last drops them')
     elif isinstance(error, OSError) and error.strerror and error.filename:
         text = f'{error.filename}: {error.strerror}'
     elif isinstance(error, OUT_OF_MEMORY):

@@ -7,11 +7,13 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
+from mmengine.optim import LinearLR
 from mmengine.registry import MODELS
 from torch.utils.data import DataLoader
 
 from mmacda.apis.command_line import CommandParser, UsageError, run_command
 from mmacda.apis.read_config import ConfigError
+from mmacda.apis.run_command import sentence
 from mmacda.layers import ACDAConv
 from tests import fresh
 
@@ -83,6 +85,12 @@ def test_a_data_set_without_samples_is_named(run, tmp_path):
     assert code in (1, 2) and said.startswith(
         'tool.py: error: the data set BaseDataset has no sample: nothing fits '
         f"data_root='{tmp_path}', ")
+
+
+def test_an_epoch_without_steps_is_told():
+    with pytest.raises(AssertionError) as error:
+        LinearLR.build_iter_from_epoch(None, end=2, epoch_length=0)
+    assert 'fewer training samples than' in sentence(error.value)
 
 
 @pytest.mark.parametrize('error', [
@@ -161,6 +169,13 @@ run_command(CommandParser('A tool.'), command)
 
 def script(body):
     return SCRIPT.format(body=textwrap.indent(body, '    '))
+
+
+def test_a_package_is_named_as_it_is_called():
+    done = fresh.run('-m', 'tools.experiments.evidence', '--seeds', '0')
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        'python -m tools.experiments.evidence: error: --seeds must be')
 
 
 def test_ctrl_c_is_one_line_and_130():

@@ -145,7 +145,7 @@ def test_one_bad_file_among_many(run, config, tmp_path, photos, capsys):
     assert [line.split('\t')[0] for line in printed.out.splitlines()] == [
         str(photos / name) for name in ('1.png', '2.png', '4.png')]
     assert f'error: {photos / "3.png"} cannot be read' in printed.err
-    assert '1 photos could not be used' in printed.err
+    assert '1 photo could not be used' in printed.err
     with pytest.raises(SystemExit, match='1'):
         run(*arguments, '--stop-on-error')
     assert len(capsys.readouterr().out.splitlines()) == 2

@@ -109,6 +109,8 @@ def test_what_was_interrupted_goes_on(run, monkeypatch):
     record = records.read_record(
         str(run.records / 'digits_lenet_digits_budget0.15_seed0.json'))
     assert len(record['curves']['train/loss']) == 8
+    # The kept checkpoint is older than the validation of its epoch.
+    assert len(record['curves']['val/accuracy/top1']) == 2
 
 
 def test_missing_data_is_named_and_the_rest_goes_on(run, monkeypatch):
@@ -273,11 +275,29 @@ def test_records_are_whole(tmp_path):
 
 @pytest.mark.parametrize('arguments', [
     ('--seeds', '0'), ('--budget', '0'), ('--budget', 'nan'),
-    ('--threads', '-1'), ('--experiment', 'none')
+    ('--threads', '-1'), ('--experiment', 'none'), ('--budget', 'inf')
 ])
 def test_bad_options(run, arguments):
     with pytest.raises(SystemExit):
         run(*arguments)
+
+
+@pytest.mark.parametrize('arguments, told', [
+    (('--records', '{file}/in'), 'file'),
+    (('--out', '{file}/in', '--print'), 'file'),
+    (('--document', '{file}/in', '--print'), 'file'),
+    (('--document', '{folder}/none.md', '--print'), 'none.md'),
+    (('--records', command.RECORDS), '--cfg-options changes what is trained'),
+])
+def test_what_cannot_be_written_is_refused_before_any_training(
+        run, capsys, monkeypatch, tmp_path, arguments, told):
+    monkeypatch.setattr(command, 'run', None)
+    file = tmp_path / 'file'
+    file.touch()
+    with pytest.raises(SystemExit, match='2'):
+        run(*(text.format(file=file, folder=tmp_path) for text in arguments))
+    printed = capsys.readouterr().err
+    assert told in printed and printed.count('\n') == 1
 
 
 def test_rows_of_one_config_differ_by_their_overrides(tmp_path):

@@ -56,6 +56,7 @@ def test_what_is_too_large_is_not_packed(trained, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize('arguments, said', [
+    ([], 'give --pack or --evaluate'),
     (['--pack', 'photo-denoiser'], 'holds no training: python tools/train.py'),
     (['--pack', 'photo-denoise'], 'photo-enlarger-x2'),
     (['--evaluate', 'x'], 'photo-enlarger-x2'),

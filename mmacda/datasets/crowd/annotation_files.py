@@ -182,6 +182,38 @@ def image_size(path: str,
     return io.picture_size(path, max_pixels)
 
 
+def as_size(width: Any, height: Any) -> Optional[Tuple[int, int]]:
+    """The size that an annotation states; many tools write nothing or 0."""
+    try:
+        size = int(float(width)), int(float(height))
+    except (OverflowError, TypeError, ValueError):
+        return None
+    return size if min(size) > 0 else None
+
+
+def check_size(stated: Optional[Tuple[int, int]], size: Tuple[int, int],
+               img_path: str, ann_path: str) -> None:
+    """Refuse an annotation of another size: its points lie elsewhere.
+
+    Args:
+        stated (tuple[int, int], optional): Width and height that the
+            annotation says the image has.
+        size (tuple[int, int]): Those that it has.
+        img_path, ann_path (str): The two files.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    if stated is None or stated == size:
+        return
+    advice = ('it was annotated upright, while the file is stored turned: '
+              'save it upright' if stated == size[::-1] else
+              'bring the one to the size of the other')
+    raise ValueError(
+        f'{ann_path} is of an image of {stated[0]} x {stated[1]} pixels, but '
+        f'{img_path} has {size[0]} x {size[1]}: {advice}')
+
+
 def count_outside(points: np.ndarray, size: Tuple[int, int],
                   path: str) -> int:
     """Number of points outside an image.

@@ -8,7 +8,8 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from .annotation_files import as_points, count_outside, image_size
+from .annotation_files import (as_points, check_size, count_outside,
+                               image_size)
 
 
 class CrowdDataset(BaseDataset):
@@ -50,6 +51,10 @@ class CrowdDataset(BaseDataset):
 
     # Splits that come with the dataset.
     SPLITS: Tuple[str, ...] = ('train', 'test')
+    # Arguments of BaseDataset that say where files are, which most layouts
+    # fix: of those that a sub-class reads, the keys of ``data_prefix``.
+    PREFIXES: Tuple[str, ...] = ()
+    HAS_ANN_FILE = False
 
     def __init__(self,
                  data_root: str,
@@ -63,9 +68,11 @@ class CrowdDataset(BaseDataset):
         if split not in (*self.SPLITS, 'val'):
             raise ValueError(f'split of {name} must be one of '
                              f'{(*self.SPLITS, "val")}, but got {split!r}')
-        if hold_out < 0 or (hold_out > 1 and hold_out != int(hold_out)):
+        self._check_paths(**kwargs)
+        if isinstance(hold_out, (bool, str)) or not hold_out >= 0 or (
+                hold_out > 1 and hold_out % 1):
             raise ValueError('hold_out must be a fraction below 1 or a number '
-                             f'of images, but got {hold_out}')
+                             f'of images, but got {hold_out!r}')
         if hold_out and 'val' in self.SPLITS:
             raise ValueError(f'{name} has a val split of its own: hold_out '
                              f'must be 0, but got {hold_out}')
@@ -82,6 +89,26 @@ class CrowdDataset(BaseDataset):
         self.bad_files: List[Tuple[str, str]] = []
         super().__init__(data_root=data_root, **kwargs)
 
+    def _check_paths(self,
+                     ann_file: str = '',
+                     data_prefix: Optional[dict] = None,
+                     **kwargs) -> None:
+        """Refuse where files would be looked for if the layout were free."""
+        name = type(self).__name__
+        if ann_file and not self.HAS_ANN_FILE:
+            raise ValueError(f'{name} finds its annotations below data_root '
+                             f'by itself: leave out ann_file={ann_file!r}')
+        prefix = {} if data_prefix is None else data_prefix
+        if not isinstance(prefix, dict) or any(
+                value and key not in self.PREFIXES
+                for key, value in prefix.items()):
+            right = ', '.join(f'{key}=FOLDER' for key in self.PREFIXES)
+            raise ValueError(
+                f'data_prefix of {name} must be ' +
+                (f'dict({right})' if right else 'left out: it finds its '
+                 'images below data_root by itself') +
+                f', but got {data_prefix!r}')
+
     @abstractmethod
     def list_files(self, split: str) -> List[dict]:
         """All images of one of ``SPLITS``, in a fixed order.
@@ -93,7 +120,10 @@ class CrowdDataset(BaseDataset):
 
     @abstractmethod
     def read_annotation(self, ann_path: str) -> dict:
-        """``points`` and what else of an annotation goes into the sample."""
+        """``points`` and what else of an annotation goes into the sample.
+
+        ``stated_size``, width and height, does not: the image must have it.
+        """
 
     def _hold_out(self, files: List[dict]) -> List[dict]:
         """The part of the training files that belongs to the split."""
@@ -137,6 +167,11 @@ class CrowdDataset(BaseDataset):
             if num_outside:
                 outside[file['img_path']] = num_outside
         self._warn(len(files), outside)
+        if not data_list:
+            raise ValueError(
+                f'none of the {len(files)} images of the {self.split} split '
+                f'of {type(self).__name__} can be used. The first: '
+                f'{self.bad_files[0][1]}')
         return data_list
 
     def _read(self, file: dict) -> Tuple[dict, int]:
@@ -146,6 +181,8 @@ class CrowdDataset(BaseDataset):
         if ann_path is None:
             return file, 0
         file.update(self.read_annotation(ann_path))
+        check_size(file.pop('stated_size', None), size, file['img_path'],
+                   ann_path)
         file['points'] = as_points(file['points'], ann_path)
         file['gt_count'] = len(file['points'])
         return file, count_outside(file['points'], size, ann_path)

@@ -6,7 +6,7 @@ import pytest
 from mmengine.registry import DATASETS
 
 import mmacda  # noqa: F401
-from tests.box_layouts import write_coco, write_voc
+from tests.box_layouts import SIZE, write_coco, write_voc
 
 LOAD = dict(
     type='LoadImageFromFile',
@@ -74,6 +74,62 @@ def test_classes(tmp_path, kwargs, counts, regions):
         assert sample['ignore_boxes'].shape == (regions, 4)
         if regions:
             assert sample['ignore_boxes'].tolist() == [[20, 2, 30, 8]]
+
+
+@pytest.mark.parametrize('line, stem, ending', [
+    ('train0', 'train0', '.tif'),
+    ('train0.webp', 'train0', '.webp'),
+    ('train0  1', 'train0', '.JPEG'),
+    ('train0 -1', 'train0', '.jpg'),
+    ('photo 1', 'photo 1', '.jpg'),
+    ('photo 1.JPG', 'photo 1', '.JPG'),
+])
+def test_voc_lists_as_tools_write_them(tmp_path, line, stem, ending):
+    write_voc(tmp_path, [CELLS], ending=ending)
+    for folder, end in (('JPEGImages', ending), ('Annotations', '.xml')):
+        (tmp_path / folder / f'train0{end}').rename(
+            tmp_path / folder / f'{stem}{end}')
+    (tmp_path / 'ImageSets/Main/train.txt').write_text(
+        f'{line}\n', encoding='utf-8')
+    assert len(points(voc(tmp_path))) == 3
+
+
+@pytest.mark.parametrize('mark, counts', [
+    ('0', 1), ('', 1), ('1', 0), ('True', 0), ('yes', 0)])
+def test_voc_difficult(tmp_path, mark, counts):
+    write_voc(tmp_path, [[('cell', (1, 1, 10, 20), mark)]])
+    assert len(points(voc(tmp_path))) == counts
+
+
+def state_size(root, layout, width, height):
+    if layout is coco:
+        spoil_coco(root, lambda content: content['images'][0].update(
+            width=width, height=height))
+        return
+    path = root / 'Annotations' / 'train0.xml'
+    text = path.read_text(encoding='utf-8')
+    path.write_text(
+        text.replace('<annotation>', '<annotation><size><width>'
+                     f'{width}</width><height>{height}</height></size>'),
+        encoding='utf-8')
+
+
+@pytest.mark.parametrize('layout', [voc, coco])
+@pytest.mark.parametrize('size, message', [
+    (SIZE, ''), ((0, 0), ''), (('', 'none'), ''),
+    ((80, 60), 'is of an image of 80 x 60 pixels, but .* has 40 x 30'),
+    (SIZE[::-1], 'annotated upright'),
+])
+def test_annotations_of_another_size_are_refused(tmp_path, layout, size,
+                                                 message):
+    write_voc(tmp_path, [CELLS])
+    write_coco(tmp_path, [[box(0, 0, 4, 4)]])
+    state_size(tmp_path, layout, *size)
+    if not message:
+        assert len(layout(tmp_path)) == 1
+        return
+    with pytest.raises(ValueError, match=message):
+        layout(tmp_path)
 
 
 def test_a_class_of_another_split_is_known(tmp_path):
@@ -194,11 +250,43 @@ def test_bad_coco_annotations_are_named_or_left_out(tmp_path, change,
     (lambda c: c['annotations'][0].pop('image_id'), "has no 'image_id'"),
     (lambda c: c['images'].append(c['images'][0]), 'two images .* the id'),
     (lambda c: c['images'][0].pop('file_name'), "has no 'file_name'"),
+    (lambda c: c['images'][0].update(file_name=7), 'must be a text'),
+    (lambda c: c['images'][0].update(id=[7]), "'id' .* must be a number"),
+    (lambda c: c['categories'][1].update(id=1), 'two categories .* id 1'),
 ])
 def test_bad_coco_files_are_refused(tmp_path, change, message):
     write_coco(tmp_path, [[box(0, 0, 4, 4)]])
     spoil_coco(tmp_path, change)
     with pytest.raises(ValueError, match=message):
+        coco(tmp_path, skip_bad_files=True)
+
+
+@pytest.mark.parametrize('keypoints', [[1, 2], 5, 'text'])
+def test_bad_keypoints_are_named(tmp_path, keypoints):
+    write_coco(tmp_path, [[box(0, 0, 4, 4, keypoints=keypoints)]])
+    with pytest.raises(ValueError, match="'keypoints' of .*image 7"):
+        coco(tmp_path, points_from='keypoints')
+
+
+@pytest.mark.parametrize('layout, kwargs, message', [
+    ('VOCCounting', dict(ann_file='train.txt'), 'leave out ann_file'),
+    ('VOCCounting', dict(data_prefix=dict(img_path='a')), 'must be left out'),
+    ('COCOCounting', dict(data_prefix=dict(img='a')), 'img_path=FOLDER'),
+    ('COCOCounting', dict(data_prefix='images'), 'img_path=FOLDER'),
+    ('COCOCounting', dict(hold_out='0.1'), 'hold_out must be'),
+    ('COCOCounting', dict(hold_out=float('nan')), 'hold_out must be'),
+])
+def test_arguments_that_would_not_be_read(tmp_path, layout, kwargs, message):
+    arguments = dict(ann_file='train.json') if layout[0] == 'C' else {}
+    with pytest.raises(ValueError, match=message):
+        DATASETS.build(dict(arguments, type=layout, data_root=str(tmp_path),
+                            **kwargs))
+
+
+def test_nothing_is_left(tmp_path):
+    write_coco(tmp_path, [[box(0, 0, 4, 4)]])
+    (tmp_path / 'images' / '0.jpg').unlink()
+    with pytest.raises(ValueError, match='none of the 1 images .*0.jpg'):
         coco(tmp_path, skip_bad_files=True)
 
 

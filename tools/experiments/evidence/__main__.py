@@ -18,6 +18,8 @@ from rich.console import Console
 
 from mmacda.apis.command_line import (CommandParser, add_cfg_options,
                                       run_command)
+from mmacda.apis.run_command import sentence
+from mmacda.io.files import check_output, check_output_folder, is_same_file
 from tools.experiments import records
 
 from .baselines import measure
@@ -26,6 +28,8 @@ from .document import budgets, write_document
 from .side_by_side import train_side_by_side
 from .tables import draw, make_table, markdown
 from .training import ROOT, prepare, train, write_data
+
+RECORDS = osp.join(ROOT, 'benchmarks', 'evidence')
 
 
 def missing_data(experiment: Experiment) -> List[str]:
@@ -152,7 +156,7 @@ def make_parser() -> CommandParser:
         "'residual_ad-resnet-xs_*' 'cifar_*_seed0'")
     parser.add_argument(
         '--records',
-        default=osp.join(ROOT, 'benchmarks', 'evidence'),
+        default=RECORDS,
         help='folder of the records')
     parser.add_argument(
         '--out',
@@ -178,11 +182,36 @@ def make_parser() -> CommandParser:
     return parser
 
 
+def check_outputs(args: Namespace) -> None:
+    """Refuse, before hours of training, what would be in vain after them.
+
+    Raises:
+        OSError: If what is to be written cannot be.
+        ValueError: If records of changed configs would go among those of the
+            tables.
+    """
+    check_output_folder(args.out)
+    if args.document:
+        with open(args.document, encoding='utf-8'):
+            check_output(args.document)
+    if args.only_print:
+        return
+    check_output_folder(args.records)
+    if args.cfg_options and is_same_file(args.records, RECORDS):
+        raise ValueError('--cfg-options changes what is trained, and '
+                         f'{args.records} has the records of the tables: '
+                         'choose another folder by --records')
+
+
 def check(parser: CommandParser, args: Namespace) -> Namespace:
+    try:
+        check_outputs(args)
+    except (OSError, ValueError) as error:
+        parser.error(sentence(error))
     if args.seeds < 1:
         parser.error('--seeds must be at least 1')
-    if not args.budget > 0:
-        parser.error('--budget must be above 0')
+    if not 0 < args.budget < float('inf'):
+        parser.error('--budget must be a number above 0')
     if args.threads < 0:
         parser.error('--threads must be at least 1')
     if args.jobs < 1:

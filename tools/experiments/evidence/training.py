@@ -33,12 +33,28 @@ class Effort(Hook):
         self.before = (info.get('evidence_seconds', 0.),
                        info.get('evidence_cpu_seconds', 0.))
         self.start = time.time(), time.process_time()
+        validate_the_checkpoint(runner)
 
     def after_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
         now = time.time(), time.process_time()
         spent = [b + n - s for b, n, s in zip(self.before, now, self.start)]
         runner.message_hub.update_info('evidence_seconds', spent[0])
         runner.message_hub.update_info('evidence_cpu_seconds', spent[1])
+
+
+def validate_the_checkpoint(runner: Any) -> None:
+    """Make up for the validation that an interrupted training has lost.
+
+    A checkpoint is written before the validation of its epoch or iteration,
+    and so remembers all but this one: the curve would lack a point.
+    """
+    loop = runner.train_loop
+    by_epoch = 'max_epochs' in runner.cfg.train_cfg
+    done, end = (loop.epoch, loop.max_epochs) if by_epoch else (
+        loop.iter, loop.max_iters)
+    if done and runner.val_loop is not None and done >= loop.val_begin and (
+            done % loop.val_interval == 0 or done == end):
+        runner.val_loop.run()
 
 
 def scale_schedule(cfg: Config, budget: float) -> None:

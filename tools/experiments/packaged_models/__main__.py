@@ -5,13 +5,14 @@
     python -m tools.experiments.packaged_models --pack photo-denoiser
 
 The tables are printed as they stand in the models' cards; --cards writes them
-there. Without names, all models are measured.
+there. --evaluate without names measures all models.
 """
 import tools.begin  # noqa: F401  before what takes seconds
 
 from argparse import Namespace
 
-from mmacda.apis.command_line import CommandParser, run_command
+from mmacda.apis.command_line import (CommandParser, UsageError,
+                                      run_command)
 from mmacda.apis.packaged_models import FOLDER, MODELS, list_models
 from tools.experiments.evidence.document import replace_in_file
 
@@ -34,6 +35,8 @@ def show(name: str, section: str, text: str, args: Namespace) -> None:
 
 
 def run(args: Namespace) -> None:
+    if not args.pack and args.evaluate is None:
+        raise UsageError('there is nothing to do: give --pack or --evaluate')
     for name in args.pack:
         pack(name, args.work_dirs)
     for name in args.pack:
