@@ -259,6 +259,49 @@ def test_the_documentation_says_what_the_records_say(name, tmp_path):
         encoding='utf-8')
 
 
+def test_one_fault_stops_nothing_else(run, monkeypatch, capsys):
+    """A training that fails, then a record that is damaged."""
+    other = DIGITS._replace(name='other', rows=DIGITS.rows[:1])
+    monkeypatch.setitem(EXPERIMENTS, 'other', other)
+    train = command.train
+
+    def fail(experiment, *args):
+        if experiment.name == 'digits':
+            raise ValueError('the disk is full')
+        return train(experiment, *args)
+
+    monkeypatch.setattr(command, 'train', fail)
+    with pytest.raises(SystemExit, match='1'):
+        run('--seeds', '1', experiments=('digits', 'other'))
+    error = capsys.readouterr().err
+    assert 'digits_lenet_digits_budget0.15_seed0: the disk is full' in error
+    assert '1 of 2 trainings failed: digits_lenet_digits' in error
+    path, = run.records.glob('*.json')
+    assert path.stem.startswith('other_')
+    (run.records / 'digits_bad.json').write_text('{}', encoding='utf-8')
+    with pytest.raises(SystemExit, match='1'):
+        run('--print', '--markdown', experiments=('digits', 'other'))
+    said = capsys.readouterr()
+    assert '| plain | 1 |' in said.out
+    assert 'digits has no table:' in said.err and 'digits_bad' in said.err
+
+
+def test_records_of_before_and_of_other_kinds(tmp_path):
+    path = tmp_path / 'a.json'
+    record = json.loads(next(iter(Path(command.RECORDS).glob(
+        'cells_*.json'))).read_text(encoding='utf-8'))
+    del record['device']
+    path.write_text(json.dumps(record), encoding='utf-8')
+    assert records.read_record(str(path))['device'] == 'cpu'
+    path.write_text(json.dumps({**record, 'budget': 'x', 'metrics': 3}),
+                    encoding='utf-8')
+    with pytest.raises(ValueError, match='its budget, metrics cannot be'):
+        records.read_record(str(path))
+    with pytest.raises(ValueError, match='plain, budget 1, seed 3 has no suc'):
+        make_table(DIGITS, [dict(make_record('plain', 3, 1.), metrics={},
+                                 budget=1)], 1.)
+
+
 def test_records_are_whole(tmp_path):
     path = tmp_path / 'a.json'
     with pytest.raises(ValueError, match='lacks experiment, config'):

@@ -13,9 +13,30 @@ from typing import Any, Dict, List
 import mmengine.fileio
 from mmengine.config import Config
 
-KEYS = ('experiment', 'row', 'config', 'overrides', 'budget', 'seed',
-        'digest', 'metrics', 'curves', 'parameters', 'flops', 'seconds',
-        'cpu_seconds', 'threads', 'versions', 'machine', 'device')
+# What a record has, and of which kind it is.
+NUMBER = (int, float)
+COUNT = (int, float, type(None))  # nothing where nobody counted
+KINDS: Dict[str, Any] = dict(
+    experiment=str,
+    row=str,
+    config=str,
+    overrides=dict,
+    budget=NUMBER,
+    seed=int,
+    digest=str,
+    metrics=dict,
+    curves=dict,
+    parameters=COUNT,
+    flops=COUNT,
+    seconds=NUMBER,
+    cpu_seconds=NUMBER,
+    threads=int,
+    versions=dict,
+    machine=str,
+    device=str)
+KEYS = tuple(KINDS)
+# Of records that were written before it was asked for.
+DEFAULTS = dict(device='cpu')
 
 
 def digest(cfg: Config) -> str:
@@ -95,11 +116,19 @@ def read_record(path: str) -> dict:
     except ValueError as error:
         raise ValueError(f'{path} is not a record, remove it to train anew: '
                          f'{error}') from error
+    if isinstance(record, dict):
+        record = {**DEFAULTS, **record}
     missing = [key for key in KEYS if key not in record] \
         if isinstance(record, dict) else list(KEYS)
     if missing:
         raise ValueError(f'{path} is not a record, it lacks '
                          f'{", ".join(missing)}: remove it to train anew')
+    wrong = [key for key, kind in KINDS.items()
+             if not isinstance(record[key], kind)]
+    if wrong:
+        raise ValueError(f'{path} is not a record, its '
+                         f'{", ".join(wrong)} cannot be what a training '
+                         'writes: remove it to train anew')
     return record
 
 

@@ -5,11 +5,12 @@
 Trainings that have a record are not repeated, an interrupted one goes on from
 its last checkpoint. With --print, only the tables and curves are made.
 """
-import tools.begin  # noqa: F401  before what takes seconds
+import tools.begin  # before what takes seconds
 
 import os
 import os.path as osp
 import sys
+import traceback
 from argparse import Namespace
 from fnmatch import fnmatchcase
 from typing import Iterator, List, NamedTuple, Tuple
@@ -25,7 +26,7 @@ from tools.experiments import records
 from .baselines import measure
 from .catalogue import EXPERIMENTS, Experiment, Row
 from .document import budgets, write_document
-from .side_by_side import train_side_by_side
+from .side_by_side import tell_failed, train_side_by_side
 from .tables import draw, make_table, markdown
 from .training import ROOT, prepare, train, write_data
 
@@ -90,14 +91,29 @@ def pending(experiments: List[Experiment],
 
 
 def run(experiments: List[Experiment], args: Namespace) -> None:
-    """Train what has no record yet, one after another."""
-    for experiment, row, seed, name, path in pending(experiments, args):
+    """Train what has no record yet, one after another.
+
+    Raises:
+        RuntimeError: If some fail; all others are trained before.
+    """
+    trainings = list(pending(experiments, args))
+    failed = []
+    for experiment, row, seed, name, path in trainings:
         print(f'--- {name}', flush=True)
         function = measure if row.baseline else train
-        records.write_record(
-            path,
-            function(experiment, row, seed, args.budget,
-                     osp.join(args.out, name), args.cfg_options))
+        try:
+            records.write_record(
+                path,
+                function(experiment, row, seed, args.budget,
+                         osp.join(args.out, name), args.cfg_options))
+        except Exception as error:
+            if len(trainings) == 1:
+                raise
+            if tools.begin.is_wanted('MMACDA_TRACEBACK'):
+                traceback.print_exc()
+            print(f'{name}: {sentence(error)}', file=sys.stderr, flush=True)
+            failed.append(name)
+    tell_failed(failed, len(trainings))
 
 
 def report(experiment: Experiment, args: Namespace, console: Console) -> None:
@@ -118,6 +134,23 @@ def report(experiment: Experiment, args: Namespace, console: Console) -> None:
         write_document(args.document, experiment, found)
     if not found:
         print(f'{experiment.name}: no records in {args.records}')
+
+
+def report_all(experiments: List[Experiment], args: Namespace,
+               console: Console) -> None:
+    """Report on all, also where a record of one is damaged.
+
+    Raises:
+        ValueError: If one is.
+    """
+    damaged = []
+    for experiment in experiments:
+        try:
+            report(experiment, args, console)
+        except ValueError as error:
+            damaged.append(f'{experiment.name} has no table: {error}')
+    if damaged:
+        raise ValueError('; '.join(damaged))
 
 
 def make_parser() -> CommandParser:
@@ -253,8 +286,7 @@ def gather(args: Namespace) -> None:
             run(ready, args)
         else:
             run_side_by_side(list(pending(ready, args)), args)
-    for experiment in chosen if args.tables else ():
-        report(experiment, args, console)
+    report_all(chosen if args.tables else [], args, console)
 
 
 def main() -> None:

@@ -72,9 +72,10 @@ RESTORATION = {
 }
 
 CIFAR_DATA = {
-    'data/cifar10_jpeg/train':
-    'CIFAR-10 as folders of images, data/cifar10_jpeg/train/<class>/*.jpg '
-    'and data/cifar10_jpeg/test/<class>/*.jpg'
+    f'data/cifar10_jpeg/{part}/truck':
+    f'CIFAR-10 as folders of images, data/cifar10_jpeg/{part}/<class>/*.jpg, '
+    'which tools/dataset_converters/cifar10_jpeg.py writes'
+    for part in ('train', 'test')
 }
 CIFAR_ERROR = {
     'test error, %':
@@ -179,9 +180,10 @@ CITY100 = Experiment(
         Row('the low-resolution input', 'real_sr/acda-restorer_city100.py', 0,
             'unchanged_input'),
     ), RESTORATION, (3, 96, 96), {
-        'data/City100_iPhoneX/001L.PNG':
+        f'data/City100_iPhoneX/{name}.PNG':
         'City100 (MIT), https://github.com/ngchc/CameraSR: the iPhone X '
         'pairs 001 to 050, NNNL.PNG and NNNH.PNG, in data/City100_iPhoneX'
+        for name in ('001L', '050H')
     })
 
 CROWDS = Experiment(

@@ -45,8 +45,16 @@ def train_side_by_side(names: Sequence[str], jobs: int,
             for process in running:
                 process.terminate()
             raise
-    failed = [name for name, code in zip(names, codes) if code]
+    tell_failed([name for name, code in zip(names, codes) if code], len(names))
+
+
+def tell_failed(failed: Sequence[str], total: int) -> None:
+    """Name the trainings that failed, if there are any.
+
+    Raises:
+        RuntimeError: If there are.
+    """
     if failed:
-        raise RuntimeError(f'{len(failed)} of {len(names)} trainings failed: '
+        raise RuntimeError(f'{len(failed)} of {total} trainings failed: '
                            f'{", ".join(failed)}. What they said is above; '
                            'the others have their records')

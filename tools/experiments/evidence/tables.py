@@ -7,7 +7,7 @@ from rich.table import Table
 from mmacda.visualization.figures import (SCREEN_DPI, draw_curves,
                                           save_figure)
 
-from .catalogue import Experiment
+from .catalogue import Experiment, Metric
 
 
 def by_row(experiment: Experiment,
@@ -39,6 +39,21 @@ def paired(values: np.ndarray, twin: np.ndarray, digits: int) -> str:
     half = t.ppf(0.975, len(differences) - 1) * differences.std(
         ddof=1) / len(differences)**0.5
     return f'{text} ({mean - half:+.{digits}f} to {mean + half:+.{digits}f})'
+
+
+def read(metric: Metric, record: dict) -> float:
+    """The figure of a record.
+
+    Raises:
+        ValueError: If the record has none.
+    """
+    try:
+        return metric.read(record['metrics'])
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f'the record of {record["row"]}, budget {record["budget"]:g}, '
+            f'seed {record["seed"]} has no such figure, remove it to train '
+            f'anew: {error}') from error
 
 
 def number(seeds: Iterable[dict]) -> str:
@@ -75,13 +90,13 @@ def make_table(experiment: Experiment, found: List[dict],
         shared = [seed for seed in seeds if seed in twin]
         for metric in experiment.metrics.values():
             values = np.array(
-                [metric.read(r['metrics']) for r in seeds.values()])
+                [read(metric, record) for record in seeds.values()])
             cells.append(spread(values, metric.digits))
             if plain or seeds is twin or not shared:
                 cells.append('')
                 continue
-            pair = (np.array([metric.read(group[seed]['metrics'])
-                              for seed in shared]) for group in (seeds, twin))
+            pair = (np.array([read(metric, group[seed]) for seed in shared])
+                    for group in (seeds, twin))
             cells.append(paired(*pair, metric.digits))
         if plain:
             table.add_row(*cells, '', '', '')
