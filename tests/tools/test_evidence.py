@@ -12,7 +12,7 @@ from scipy import stats
 from tests import fresh
 from tools.experiments import records
 from tools.experiments.evidence import __main__ as command
-from tools.experiments.evidence import training
+from tools.experiments.evidence import choice, training
 from tools.experiments.evidence.catalogue import (EXPERIMENTS, Experiment,
                                                   Metric, Row)
 from tools.experiments.evidence.document import write_document
@@ -114,17 +114,22 @@ def test_what_was_interrupted_goes_on(run, monkeypatch):
 
 
 def test_missing_data_is_named_and_the_rest_goes_on(run, monkeypatch):
-    gone = DIGITS._replace(name='gone', data={'no/such/folder': 'Buy it.'})
+    gone = DIGITS._replace(name='gone', data={
+        'no/such/folder': 'Buy it.', 'no/other': 'Buy it.'})
     monkeypatch.setitem(EXPERIMENTS, 'gone', gone)
     printed = run('--seeds', '1', experiments=('gone', 'digits'))
-    assert 'gone is left out. no/such/folder is missing: Buy it.' in printed
+    assert ('gone is left out. no/such/folder and no/other are missing: Buy '
+            'it.') in printed
     assert len(list(run.records.glob('digits_*.json'))) == 1
 
 
-def test_a_pattern_chooses_trainings(run):
-    run('--seeds', '2', '--only', 'crowds_*', '*adaptive*')
+def test_a_pattern_chooses_trainings(run, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        run('--seeds', '2', '--only', '*_seed1', 'crowds_*')
+    assert 'only crowds_*: no training has such a name; one is digits_lenet_' \
+        in capsys.readouterr().err
     assert not list(run.records.glob('*'))
-    run('--seeds', '2', '--only', 'no-such', '*_seed1', '--no-tables')
+    run('--seeds', '2', '--only', '*_seed1', '--no-tables')
     assert [path.stem[-5:] for path in run.records.glob('*')] == ['seed1']
 
 
@@ -184,10 +189,10 @@ def test_pairs_of_the_most_telling_rows_come_first():
             Row('mean', 'd', 0, 'training_mean'))
     experiment = DIGITS._replace(rows=rows)
     names = [f'{row.name}{seed}'
-             for _, row, seed in command.order([experiment], 2, 2)]
+             for _, row, seed in choice.order([experiment], 2, 2)]
     assert names == ['twin0', 'soon0', 'mean0', 'twin1', 'soon1', 'late0',
                      'late1']
-    assert len(list(command.order([experiment], 2, 1))) == 5
+    assert len(list(choice.order([experiment], 2, 1))) == 5
 
 
 def make_record(row, seed, top1):
@@ -345,7 +350,7 @@ def test_what_cannot_be_written_is_refused_before_any_training(
 
 def test_rows_of_one_config_differ_by_their_overrides(tmp_path):
     experiment = EXPERIMENTS['options']
-    names = {command.stem(experiment, row, 0, 1) for row in experiment.rows}
+    names = {choice.stem(experiment, row, 0, 1) for row in experiment.rows}
     fingerprints = {
         records.digest(training.prepare(row, 0, 1, str(tmp_path)))
         for row in experiment.rows

@@ -12,8 +12,7 @@ import os.path as osp
 import sys
 import traceback
 from argparse import Namespace
-from fnmatch import fnmatchcase
-from typing import Iterator, List, NamedTuple, Tuple
+from typing import List
 
 from rich.console import Console
 
@@ -24,70 +23,14 @@ from mmacda.io.files import check_output, check_output_folder, is_same_file
 from tools.experiments import records
 
 from .baselines import measure
-from .catalogue import EXPERIMENTS, Experiment, Row
+from .catalogue import EXPERIMENTS, Experiment
+from .choice import Training, check_patterns, missing_data, pending
 from .document import budgets, write_document
 from .side_by_side import tell_failed, train_side_by_side
 from .tables import draw, make_table, markdown
 from .training import ROOT, prepare, train, write_data
 
 RECORDS = osp.join(ROOT, 'benchmarks', 'evidence')
-
-
-def missing_data(experiment: Experiment) -> List[str]:
-    """What is not there, and how to get it."""
-    return [f'{path} is missing: {advice}'
-            for path, advice in experiment.data.items()
-            if not osp.exists(path)]
-
-
-def order(experiments: List[Experiment], seeds: int,
-          depth: int) -> Iterator[Tuple[Experiment, Row, int]]:
-    """Trainings, so that there are soon pairs of the most telling rows."""
-    for number in range(depth + 1):
-        for experiment in experiments:
-            for seed in range(seeds):
-                for row in experiment.rows:
-                    if row.order == number and not (row.baseline and seed):
-                        yield experiment, row, seed
-
-
-def stem(experiment: Experiment, row: Row, seed: int, budget: float) -> str:
-    """Name of the record and of the work folder."""
-    config = row.baseline or osp.splitext(osp.basename(row.config))[0]
-    config += f'-{row.tag}' if row.tag else ''
-    return f'{experiment.name}_{config}_budget{budget:g}_seed{seed}'
-
-
-class Training(NamedTuple):
-    """One that has no record yet."""
-
-    experiment: Experiment
-    row: Row
-    seed: int
-    name: str
-    path: str  # of its record
-
-
-def pending(experiments: List[Experiment],
-            args: Namespace) -> Iterator[Training]:
-    """What has no record yet.
-
-    Raises:
-        ValueError: If a record is of another config.
-    """
-    for experiment, row, seed in order(
-            experiments, args.seeds, args.depth):
-        name = stem(experiment, row, seed, args.budget)
-        if not any(fnmatchcase(name, pattern) for pattern in args.only):
-            continue
-        path = osp.join(args.records, f'{name}.json')
-        if osp.exists(path):
-            cfg = prepare(row, seed, args.budget, name, args.cfg_options)
-            if records.read_record(path)['digest'] != records.digest(cfg):
-                raise ValueError(f'{path} is the record of another config: '
-                                 'remove it or choose other --records')
-            continue
-        yield Training(experiment, row, seed, name, path)
 
 
 def run(experiments: List[Experiment], args: Namespace) -> None:
@@ -249,6 +192,10 @@ def check(parser: CommandParser, args: Namespace) -> Namespace:
         parser.error('--threads must be at least 1')
     if args.jobs < 1:
         parser.error('--jobs must be at least 1')
+    try:
+        check_patterns(args)
+    except ValueError as error:
+        parser.error(str(error))
     return args
 
 
