@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from ..io import whole_path
 from .look import COLOURS, DASHES, GREY, HEAT, in_one_look, one_look
@@ -122,6 +123,8 @@ def draw_curves(curves: Dict[str, np.ndarray],
     if 0 < least < most / WIDE:
         axis.set_yscale('log')
         axis.yaxis.set_major_formatter('{x:g}')
+        # 2 and 5 where there is room, not 2 x 10^0.
+        axis.yaxis.set_minor_formatter(LogFormatter())
     elif least < 0.9 * most:
         axis.set_ylim(bottom=0)
     axis.xaxis.get_major_locator().set_params(integer=True)

@@ -55,6 +55,15 @@ def test_values_of_many_magnitudes_have_a_logarithmic_axis(least, scale):
     assert low <= least and high >= 110
 
 
+def test_a_logarithmic_axis_has_plain_numbers():
+    values = np.array([[60., 20., 2.7]])
+    axis, = figures.draw_curves({'one': values}, 'epoch', 'error').axes
+    axis.figure.canvas.draw()
+    labels = [text.get_text() for text in axis.get_yticklabels(which='both')]
+    assert {'10', '20'} <= set(labels)
+    assert all(label.isdigit() for label in labels if label)
+
+
 def test_scale_maps_of_a_layer_share_their_colours():
     energies = {3: np.full((4, 5), 1.), 5: np.full((4, 5), 3.)}
     figure = coefficient_figures.draw_scale_maps(
