@@ -1,7 +1,10 @@
 """The runner of the evidence: resumable, and honest in its tables."""
 import json
 import os
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ from scipy import stats
 from tests import fresh
 from tools.experiments import records
 from tools.experiments.evidence import __main__ as command
-from tools.experiments.evidence import choice, training
+from tools.experiments.evidence import choice, side_by_side, training
 from tools.experiments.evidence.catalogue import (EXPERIMENTS, Experiment,
                                                   Metric, Row)
 from tools.experiments.evidence.document import write_document
@@ -159,6 +162,31 @@ def test_trainings_side_by_side(tmp_path):
     assert done.stdout.count(' 2/11') == 1
 
 
+@pytest.mark.parametrize('seconds, stopped', [(0, False), (60, True)])
+def test_processes_side_by_side_fail_or_are_stopped(
+        monkeypatch, tmp_path, seconds, stopped):
+    """Ctrl-C ends those that run and starts no others."""
+    # A module at hand that sleeps and then fails: --only is no statement.
+    monkeypatch.setattr(side_by_side, 'MODULE', 'timeit')
+    statements = ['import time, os', f'open({str(tmp_path / "begun")!r}, "a")'
+                  '.write("x")', f'time.sleep({seconds})']
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    if stopped:
+        threading.Timer(
+            1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    start = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt if stopped else RuntimeError,
+                           match='' if stopped else '3 of 3 trainings failed'):
+            side_by_side.train_side_by_side(
+                'abc', 2, statements, str(tmp_path))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert time.monotonic() - start < 50
+    begun = (tmp_path / 'begun').read_text(encoding='utf-8')
+    assert begun == ('xx' if stopped else 'xxx')
+
+
 @pytest.mark.parametrize('name, budget, expected', [
     ('lenet/lenet_1xb64_cifar10-jpeg.py', 0.3, (3, 120, 3, 1, 1)),
     ('lenet/lenet_1xb64_cifar10-jpeg.py', 2, (20, 800, 20, 1, 1)),
@@ -216,6 +244,11 @@ def test_the_comparison_is_that_of_a_paired_t_test():
             f'{interval.high:+.2f}) | 10 | 2.0 M | 5 |') in text
     assert text.startswith('| adaptive | 5 |')
     assert paired(np.array([1.]), np.array([3.]), 1) == '-2.0'
+    table = markdown(make_table(DIGITS, found, 1., 'adaptive')).splitlines()
+    assert 'minus adaptive (95 %)' in table[0]
+    assert (f'| {-difference:+.2f} ({-interval.high:+.2f} to '
+            f'{-interval.low:+.2f}) | 10 |') in table[2]
+    assert '|  | 10 | 2.0 M |' in table[3]
 
 
 def test_trainings_on_a_gpu_are_counted_and_not_timed():
@@ -323,7 +356,8 @@ def test_records_are_whole(tmp_path):
 
 @pytest.mark.parametrize('arguments', [
     ('--seeds', '0'), ('--budget', '0'), ('--budget', 'nan'),
-    ('--threads', '-1'), ('--experiment', 'none'), ('--budget', 'inf')
+    ('--threads', '-1'), ('--experiment', 'none'), ('--budget', 'inf'),
+    ('--against', 'none'), ('--against', 'plain', '--document', __file__)
 ])
 def test_bad_options(run, arguments):
     with pytest.raises(SystemExit):

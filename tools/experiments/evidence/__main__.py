@@ -24,7 +24,8 @@ from tools.experiments import records
 
 from .baselines import measure
 from .catalogue import EXPERIMENTS, Experiment
-from .choice import Training, check_patterns, missing_data, pending
+from .choice import (Training, check_against, check_patterns, missing_data,
+                     pending)
 from .document import budgets, write_document
 from .side_by_side import tell_failed, train_side_by_side
 from .tables import draw, make_table, markdown
@@ -64,7 +65,7 @@ def report(experiment: Experiment, args: Namespace, console: Console) -> None:
     found = records.read_records(args.records, experiment.name)
     for budget in budgets(found):
         these = [r for r in found if r['budget'] == budget]
-        table = make_table(experiment, these, budget)
+        table = make_table(experiment, these, budget, args.against)
         if args.markdown:
             print(f'\n{table.title}\n\n{markdown(table)}\n')
         else:
@@ -144,6 +145,11 @@ def make_parser() -> CommandParser:
         dest='only_print',
         help='train nothing, print what there is')
     parser.add_argument(
+        '--against',
+        metavar='ROW',
+        help='the row that the others are compared with; default: the first, '
+        'the twin')
+    parser.add_argument(
         '--no-tables',
         action='store_false',
         dest='tables',
@@ -192,8 +198,12 @@ def check(parser: CommandParser, args: Namespace) -> Namespace:
         parser.error('--threads must be at least 1')
     if args.jobs < 1:
         parser.error('--jobs must be at least 1')
+    if args.against and args.document:
+        parser.error('--document has comparisons with the twin: leave out '
+                     '--against')
     try:
         check_patterns(args)
+        check_against(args)
     except ValueError as error:
         parser.error(str(error))
     return args

@@ -38,10 +38,6 @@ def stem(experiment: Experiment, row: Row, seed: int, budget: float) -> str:
     return f'{experiment.name}_{config}_budget{budget:g}_seed{seed}'
 
 
-def matches(name: str, patterns: List[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
 def check_patterns(args: Namespace) -> None:
     """Refuse patterns that no training of the chosen experiments has.
 
@@ -56,6 +52,19 @@ def check_patterns(args: Namespace) -> None:
         if not any(fnmatchcase(name, pattern) for name in names):
             raise ValueError(f'--only {pattern}: no training has such a name; '
                              f'one is {names[0]}')
+
+
+def check_against(args: Namespace) -> None:
+    """Refuse a row to compare with that a chosen experiment lacks.
+
+    Raises:
+        ValueError: If one lacks it.
+    """
+    for name in args.experiment if args.against else ():
+        rows = [row.name for row in EXPERIMENTS[name].rows if not row.baseline]
+        if args.against not in rows:
+            raise ValueError(f'--against {args.against}: {name} has the rows '
+                             f'{", ".join(map(repr, rows))}')
 
 
 class Training(NamedTuple):
@@ -78,7 +87,7 @@ def pending(experiments: List[Experiment],
     for experiment, row, seed in order(
             experiments, args.seeds, args.depth):
         name = stem(experiment, row, seed, args.budget)
-        if not matches(name, args.only):
+        if not any(fnmatchcase(name, pattern) for pattern in args.only):
             continue
         path = osp.join(args.records, f'{name}.json')
         if osp.exists(path):

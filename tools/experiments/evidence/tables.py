@@ -1,5 +1,5 @@
 """Tables and curves of an experiment, from its records alone."""
-from typing import Dict, Iterable, List
+from typing import Dict, Iterable, List, Optional
 
 import numpy as np
 from rich.table import Table
@@ -69,20 +69,28 @@ def number(seeds: Iterable[dict]) -> str:
     return f'{total} ({on_others})' if 'CPU' in counts else on_others
 
 
-def make_table(experiment: Experiment, found: List[dict],
-               budget: float) -> Table:
-    """Every row with mean, spread, cost and the paired comparison."""
+def make_table(experiment: Experiment, found: List[dict], budget: float,
+               against: Optional[str] = None) -> Table:
+    """Every row with mean, spread, cost and the paired comparison.
+
+    Args:
+        experiment (Experiment): Which one.
+        found (List[dict]): Its records of one budget.
+        budget (float): That one.
+        against (str, optional): Row that the others are compared with.
+            Default: None, the twin, which is the first.
+    """
     rows = by_row(experiment, found)
     table = Table(title=f'{experiment.title}; budget {budget:g}')
     for column in ('network', 'seeds'):
         table.add_column(column)
     for name in experiment.metrics:
-        for column in (name, 'minus the twin (95 %)'):
+        for column in (name, f'minus {against or "the twin"} (95 %)'):
             table.add_column(column, justify='right')
     size = '{1} x {2}'.format(*experiment.shape)
     for column in ('parameters', f'FLOPs at {size}', 'processor s'):
         table.add_column(column, justify='right')
-    twin = rows.get(experiment.rows[0].name, {})
+    twin = rows.get(against or experiment.rows[0].name, {})
     baselines = {row.name for row in experiment.rows if row.baseline}
     for name, seeds in rows.items():
         plain = name in baselines
